@@ -56,4 +56,20 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 size_t cowscope_format(char *buf, size_t size, const struct cowscope_record *r,
 		       const char *comm);
 
+/**
+ * cowscope_pte_flags - write, dirty, soft-dirty and uffd-wp of a PTE: "wdsu"
+ * @buf: where to; a bit that is off is ".", a PTE that was not read is "-"
+ * @size: room there
+ * @pte: COWSCOPE_PTE_*
+ */
+size_t cowscope_pte_flags(char *buf, size_t size, u64 pte);
+
+/**
+ * cowscope_page_flags - the single bits of a page's state: "lru,swapcache"
+ * @buf: where to; "-" if none is set
+ * @size: room there
+ * @state: COWSCOPE_STATE_*
+ */
+size_t cowscope_page_flags(char *buf, size_t size, u32 state);
+
 #endif

@@ -17,16 +17,16 @@ struct cowscope_counts {
 	s32 mapcount;		/* of the page, or COWSCOPE_COUNT_NA */
 	s32 folio_mapcount;	/* of all its pages, or COWSCOPE_COUNT_NA */
 	s32 pincount;		/* of a large folio, or COWSCOPE_COUNT_NA */
-	u32 held_own;		/* cowscope's holders through the writer's mm */
-	u32 held_other;		/* cowscope's holders through another mm */
-	s32 held_refs;		/* what all these add to refcount */
+	s32 held_refs;		/* what cowscope's holders add to refcount */
+	u32 held_own;		/* those of them through the writer's mm */
+	u32 held_other;		/* those of them through another mm */
+	u32 holder;		/* id of one, the writer's own first, or 0 */
 };
 
 /* How the kernel at hand decides; filled by the module or by a test. */
 struct cowscope_rule_in_force {
 	enum cowscope_rule rule;
-	bool drains_lru;	/* tries to drop LRU cache and swap cache first */
-	bool large_reuse;	/* PTE-mapped large folios can be reused (6.15) */
+	enum cowscope_large_rule large;
 };
 
 /**
@@ -40,23 +40,7 @@ struct cowscope_rule_in_force {
 s32 cowscope_explained(const struct cowscope_counts *c);
 
 /**
- * cowscope_would - what one rule decides for a private page in this state
- * @c: counts at the time of the fault
- * @rule: the rule, in the kernel that shipped it
- *
- * COWSCOPE_COPY, COWSCOPE_REUSE or COWSCOPE_DECISION_NONE if what the rule
- * goes by is not known.
- */
-enum cowscope_decision cowscope_would(const struct cowscope_counts *c,
-				      enum cowscope_rule rule);
-
-/**
- * cowscope_would_all - cowscope_would() of every rule, as the record has it
- */
-u8 cowscope_would_all(const struct cowscope_counts *c);
-
-/**
- * cowscope_predict - what this kernel's do_wp_page decides
+ * cowscope_predict - what this kernel's do_wp_page() decides
  * @c: counts at entry, under the page-table lock
  * @k: how this kernel decides
  *
@@ -65,6 +49,17 @@ u8 cowscope_would_all(const struct cowscope_counts *c);
  */
 enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
 					const struct cowscope_rule_in_force *k);
+
+/**
+ * cowscope_would_all - what each rule decides for a private page
+ * @c: counts at entry
+ * @k: how this kernel decides
+ *
+ * As struct cowscope_record.rules has it: COWSCOPE_COPY or COWSCOPE_REUSE, or
+ * 0 where it hangs on what is not known.
+ */
+u8 cowscope_would_all(const struct cowscope_counts *c,
+		      const struct cowscope_rule_in_force *k);
 
 /**
  * cowscope_judge - what a decision meant

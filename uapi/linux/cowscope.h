@@ -149,7 +149,10 @@ enum cowscope_verdict {
 					 * certainly held
 					 */
 	COWSCOPE_VERDICT_MAYBE_LOST,	/* copy, references are unexplained */
-	COWSCOPE_VERDICT_NEEDED,	/* copy that every rule makes */
+	COWSCOPE_VERDICT_NEEDED,		/* copy of a page that another process
+ 					 * maps or certainly holds, or of KSM, the
+					 * zero page or a file; nothing unexplained
+					 */
 	COWSCOPE_VERDICT_SUPERFLUOUS,	/* copy, though nobody else maps the page
 					 * and every reference is explained
 					 */
@@ -164,6 +167,15 @@ enum cowscope_rule {
 	COWSCOPE_RULE_PAGE_COUNT,	/* 5.9 to 5.18 */
 	COWSCOPE_RULE_EXCLUSIVE,	/* 5.19 on */
 	COWSCOPE_RULES
+};
+
+/* When a PTE-mapped large folio that is not exclusive is reused. */
+enum cowscope_large_rule {
+	COWSCOPE_LARGE_AS_SMALL,	/* by the folio's references: 5.19 on */
+	COWSCOPE_LARGE_NEVER,		/* 6.7 on */
+	COWSCOPE_LARGE_MAPPINGS,	/* if all references are mappings of the
+					 * writer's own mm: 6.15 on
+					 */
 };
 
 enum cowscope_tri {
@@ -385,6 +397,8 @@ struct cowscope_info {
 				 * this kernel lets cowscope see
 				 */
 	__u32 enabled;		/* [out] 1 if recording, 0 if not */
+	__u32 large_rule;	/* [out] enum cowscope_large_rule in force here */
+	__u32 pad;
 	char version[16];	/* [out] of the module */
 };
 
@@ -530,8 +544,8 @@ struct cowscope_pin_state {
 
 /*
  * COWSCOPE_PAGE_STATE: the pages at addr, addr + page size, ... of a process.
- * pid 0 is the caller; another process needs CAP_SYS_PTRACE in the user
- * namespace that its memory belongs to. Nothing is faulted in.
+ * pid 0 is the caller; another process needs CAP_SYS_PTRACE. Nothing is
+ * faulted in.
  *
  * count: room in `pages` in, entries written out. Pages outside any mapping
  * get an entry too, with COWSCOPE_PTE_READ alone. EINVAL: addr not a multiple

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Folios, and the counts of them that moved between kernels. */
+#ifndef COWSCOPE_COMPAT_FOLIO_H
+#define COWSCOPE_COMPAT_FOLIO_H
+
+#include <linux/version.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/cowscope.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+/* 7b230db3b8d3 ("mm: Introduce struct folio"), 5.16 */
+struct folio {
+	struct page page;
+};
+
+#define page_folio(p)		((struct folio *)compound_head(p))
+#define folio_test_anon(f)	PageAnon(&(f)->page)
+#define folio_test_ksm(f)	PageKsm(&(f)->page)
+#define folio_test_swapcache(f)	PageSwapCache(&(f)->page)
+#define folio_test_swapbacked(f) PageSwapBacked(&(f)->page)
+#define folio_test_private(f)	page_has_private(&(f)->page)
+#define folio_test_lru(f)	PageLRU(&(f)->page)
+#define folio_test_locked(f)	PageLocked(&(f)->page)
+#define folio_test_writeback(f)	PageWriteback(&(f)->page)
+#define folio_test_large(f)	PageHead(&(f)->page)
+#define folio_test_hugetlb(f)	PageHuge(&(f)->page)
+#define folio_order(f)		compound_order(&(f)->page)
+#define folio_ref_count(f)	page_ref_count(&(f)->page)
+#define folio_maybe_dma_pinned(f) page_maybe_dma_pinned(&(f)->page)
+
+static inline struct address_space *compat_folio_mapping(struct folio *folio)
+{
+	return READ_ONCE(folio->page.mapping);
+}
+#else
+static inline struct address_space *compat_folio_mapping(struct folio *folio)
+{
+	return READ_ONCE(folio->mapping);
+}
+#endif /* folio: 5.16 */
+
+/* The mappings of one page of the folio, COWSCOPE_COUNT_NA if not counted. */
+static inline int compat_page_mapcount(struct folio *folio, struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	/* Gone with "mm: remove page_mapcount()", 6.12. */
+	return page_mapcount(page);
+#else
+	int count = atomic_read(&page->_mapcount) + 1;
+
+	if (!folio_test_large(folio))
+		return folio_mapcount(folio);
+#ifdef CONFIG_NO_PAGE_MAPCOUNT
+	/* "mm: CONFIG_NO_PAGE_MAPCOUNT to prepare for not maintain ...", 6.15 */
+	return COWSCOPE_COUNT_NA;
+#endif
+	if (count < 0)
+		count = 0;
+	return count + folio_entire_mapcount(folio);
+#endif
+}
+
+/* The mappings of all pages of the folio. */
+static inline int compat_folio_mapcount(struct folio *folio)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	/* total_mapcount() and folio_mapcount() are not exported before
+	 * "mm: track mapcount of large folios in single value", 6.10.
+	 */
+	struct page *head = &folio->page;
+	int i, nr, entire, sum;
+
+	if (!folio_test_large(folio))
+		return page_mapcount(head);
+
+	nr = 1 << folio_order(folio);
+	entire = compound_mapcount(head);
+	if (folio_test_hugetlb(folio))
+		return entire;
+	sum = entire;
+	for (i = 0; i < nr; i++)
+		sum += atomic_read(&head[i]._mapcount) + 1;
+	if (!folio_test_anon(folio))
+		return sum - entire * nr;
+	return PageDoubleMap(head) ? sum - nr : sum;
+#else
+	return folio_mapcount(folio);
+#endif
+}
+
+/* Pins of a large folio, COWSCOPE_COUNT_NA for a small one. */
+static inline int compat_folio_pincount(struct folio *folio)
+{
+	if (!folio_test_large(folio))
+		return COWSCOPE_COUNT_NA;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0)
+	if (!hpage_pincount_available(&folio->page))
+		return COWSCOPE_COUNT_NA;
+	return compound_pincount(&folio->page);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	/* "mm: remove folio_pincount_ptr() and head_compound_pincount()", 6.3 */
+	return atomic_read(folio_pincount_ptr(folio));
+#else
+	if (folio_order(folio) < 2)
+		return COWSCOPE_COUNT_NA;
+	return atomic_read(&folio->_pincount);
+#endif
+}
+
+/* PageAnonExclusive of an anonymous page, as enum cowscope_tri. */
+static inline int compat_anon_exclusive(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+	/* 78fbe906cc90 ("mm/page-flags: reuse PG_mappedtodisk as
+	 * PG_anon_exclusive for PageAnon() pages"), 5.19
+	 */
+	return COWSCOPE_NA;
+#else
+	return PageAnonExclusive(page) ? COWSCOPE_YES : COWSCOPE_NO;
+#endif
+}
+
+/* Does the kernel say that several mms map this large folio? */
+static inline bool compat_folio_mm_shared(struct folio *folio)
+{
+#ifdef FOLIO_MM_IDS_SHARED_BITNUM
+	/* "mm/rmap: basic MM owner tracking for large folios (!hugetlb)", 6.15 */
+	return test_bit(FOLIO_MM_IDS_SHARED_BITNUM, &folio->_mm_ids);
+#else
+	return false;
+#endif
+}
+
+/* The rule of this kernel's do_wp_page(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+#define COMPAT_RULE		COWSCOPE_RULE_PAGE_COUNT
+#else
+/* 6c287605fd56 ("mm: remember exclusively mapped anonymous pages with
+ * PG_anon_exclusive"), 5.19
+ */
+#define COMPAT_RULE		COWSCOPE_RULE_EXCLUSIVE
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define COMPAT_LARGE_RULE	COWSCOPE_LARGE_AS_SMALL
+#elif !defined(FOLIO_MM_IDS_SHARED_BITNUM)
+/* "memory: move exclusivity detection in do_wp_page() into
+ * wp_can_reuse_anon_folio()", 6.7
+ */
+#define COMPAT_LARGE_RULE	COWSCOPE_LARGE_NEVER
+#else
+/* "mm: convert folio_likely_mapped_shared() to folio_maybe_mapped_shared()"
+ * and "mm/memory: ... COW reuse support for PTE-mapped THP", 6.15
+ */
+#define COMPAT_LARGE_RULE	COWSCOPE_LARGE_MAPPINGS
+#endif
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* GUP, mm flags, VMA flags, locks and the arguments of probed functions. */
+#ifndef COWSCOPE_COMPAT_MM_H
+#define COWSCOPE_COMPAT_MM_H
+
+#include <linux/version.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/ptrace.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/cowscope.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "cowscope supports Linux 5.10 and later; see tests/kernels"
+#endif
+
+/* Any FOLL_PIN in this mm, ever. */
+static inline bool compat_mm_has_pinned(struct mm_struct *mm)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+	/* a458b76a41b9 ("mm: gup: pack has_pinned in MMF_HAS_PINNED"), 5.15 */
+	return atomic_read(&mm->has_pinned);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	/* "mm: convert core mm to mm_flags_*() accessors", 6.18 */
+	return test_bit(MMF_HAS_PINNED, &mm->flags);
+#else
+	return mm_flags_test(MMF_HAS_PINNED, mm);
+#endif
+}
+
+/* Pages that the page tables of a process under construction map. */
+static inline unsigned long compat_mm_pages(struct mm_struct *mm)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	/* f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2 */
+	return get_mm_counter(mm, MM_FILEPAGES) + get_mm_counter(mm, MM_ANONPAGES) +
+	       get_mm_counter(mm, MM_SHMEMPAGES);
+#else
+	return percpu_counter_sum_positive(&mm->rss_stat[MM_FILEPAGES]) +
+	       percpu_counter_sum_positive(&mm->rss_stat[MM_ANONPAGES]) +
+	       percpu_counter_sum_positive(&mm->rss_stat[MM_SHMEMPAGES]);
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications with modifier
+ * calls"), 6.3
+ */
+static inline void compat_vm_flags_clear(struct vm_area_struct *vma, unsigned long f)
+{
+	vma->vm_flags &= ~f;
+}
+#else
+static inline void compat_vm_flags_clear(struct vm_area_struct *vma, unsigned long f)
+{
+	vm_flags_clear(vma, f);
+}
+#endif
+
+/* is_cow_mapping() was private to mm/ in 5.10 and is gone in 7.3. */
+static inline bool compat_is_cow_mapping(unsigned long vm_flags)
+{
+	return (vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+}
+
+/* Is a write-protect fault here resolved without the handler? */
+static inline bool compat_uffd_wp_async(struct vm_area_struct *vma)
+{
+#ifdef UFFD_FEATURE_WP_ASYNC
+	/* d61ea1cb0095 ("userfaultfd: UFFD_FEATURE_WP_ASYNC"), 6.7; the context
+	 * is in the header since 6.9
+	 */
+	struct userfaultfd_ctx *ctx = vma->vm_userfaultfd_ctx.ctx;
+
+	return ctx && ctx->features & UFFD_FEATURE_WP_ASYNC;
+#else
+	return false;
+#endif
+}
+
+/*
+ * RWSEM_WRITER_LOCKED of kernel/locking/rwsem.c; what holds the lock now need
+ * not be the caller, so ask only where it is known to be held.
+ */
+static inline int compat_mmap_lock_mode(struct mm_struct *mm)
+{
+#ifdef CONFIG_PREEMPT_RT
+	return COWSCOPE_LOCK_UNKNOWN;
+#else
+	return atomic_long_read(&mm->mmap_lock.count) & 1 ? COWSCOPE_LOCK_WRITE :
+							    COWSCOPE_LOCK_READ;
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/* Removed by "mm: remove VM_FAULT_WRITE", 6.2. */
+#define COMPAT_VM_FAULT_WRITE	VM_FAULT_WRITE
+#else
+#define COMPAT_VM_FAULT_WRITE	0
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+/* c89357e27f20 ("mm: support GUP-triggered unsharing of anonymous pages"), 5.19 */
+#define FAULT_FLAG_UNSHARE	0
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+/* d9272525a7ae ("mm: avoid unnecessary page fault retires on shared memory
+ * types"), 6.0
+ */
+#define VM_FAULT_COMPLETED	0
+#endif
+
+/* The arguments of change_protection(). */
+struct compat_change_protection {
+	struct vm_area_struct *vma;
+	unsigned long start, end, cp_flags;
+};
+
+static inline void compat_change_protection(struct compat_change_protection *a,
+					    struct pt_regs *regs)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+	/* (vma, start, end, newprot, cp_flags); 4a18419f71cd ("mm/mprotect: use
+	 * mmu_gather"), 6.0, adds the first one of those below
+	 */
+	int vma = 0, cp_flags = 4;
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	/* (tlb, vma, start, end, newprot, cp_flags); 1ef488edd6c4 ("mm/mprotect:
+	 * drop pgprot_t parameter from change_protection()"), 6.3
+	 */
+	int vma = 1, cp_flags = 5;
+#else
+	int vma = 1, cp_flags = 4;
+#endif
+	a->vma = (void *)regs_get_kernel_argument(regs, vma);
+	a->start = regs_get_kernel_argument(regs, vma + 1);
+	a->end = regs_get_kernel_argument(regs, vma + 2);
+	a->cp_flags = regs_get_kernel_argument(regs, cp_flags);
+}
+
+/* The first argument of mwriteprotect_range() leads to the mm. */
+static inline struct mm_struct *compat_mwriteprotect_mm(struct pt_regs *regs)
+{
+	void *first = (void *)regs_get_kernel_argument(regs, 0);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	/* 5e4c24a57b0c ("userfaultfd: protect mmap_changing with rw_sem in
+	 * userfaulfd_ctx"), 6.9
+	 */
+	return first;
+#else
+	return ((struct userfaultfd_ctx *)first)->mm;
+#endif
+}
+
+static inline long compat_get_user_pages(unsigned long start, unsigned long nr,
+					 unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	/* 54d020692b34 ("mm/gup: remove unused vmas parameter from
+	 * get_user_pages()"), 6.5
+	 */
+	return get_user_pages(start, nr, flags, pages, NULL);
+#else
+	return get_user_pages(start, nr, flags, pages);
+#endif
+}
+
+static inline long compat_pin_user_pages(unsigned long start, unsigned long nr,
+					 unsigned int flags, struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	/* 4c630f307455 ("mm/gup: remove vmas parameter from pin_user_pages()"), 6.5 */
+	return pin_user_pages(start, nr, flags, pages, NULL);
+#else
+	return pin_user_pages(start, nr, flags, pages);
+#endif
+}
+
+#ifndef kmap_local_page
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+/* f3ba3c710ac5 ("mm/highmem: Provide kmap_local*"), 5.11 */
+#define kmap_local_page(page)	kmap(page)
+#define kunmap_local(addr)	kunmap(kmap_to_page(addr))
+#endif
+#endif
+
+#endif

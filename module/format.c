@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A record as text. Pure C: the module and the command compile this file. */
+#include "format.h"
+
+/* One value as text; the longest is a page's flags, all of them. */
+#define VALUE_MAX	112
+
+#define NAME(table, value)						\
+	((value) < ARRAY_SIZE(table) && (table)[value] ? (table)[value] : "?")
+
+static const char *const event_names[COWSCOPE_EVENTS] = {
+	[COWSCOPE_EVENT_COW_FAULT] = "cow_fault",
+	[COWSCOPE_EVENT_FORK] = "fork",
+	[COWSCOPE_EVENT_FORK_RANGE] = "fork_range",
+	[COWSCOPE_EVENT_EARLY_COPY] = "early_copy",
+	[COWSCOPE_EVENT_CLEAR_REFS] = "clear_refs",
+	[COWSCOPE_EVENT_UFFD_WP] = "uffd_wp",
+	[COWSCOPE_EVENT_WRPROTECT] = "wrprotect",
+	[COWSCOPE_EVENT_PIN] = "pin",
+	[COWSCOPE_EVENT_UNPIN] = "unpin",
+	[COWSCOPE_EVENT_PIN_LOST] = "pin_lost",
+	[COWSCOPE_EVENT_MARK] = "mark",
+};
+
+static const char *const level_names[COWSCOPE_LEVELS] = {
+	[COWSCOPE_LEVEL_NONE] = "-",
+	[COWSCOPE_LEVEL_PTE] = "pte",
+	[COWSCOPE_LEVEL_PMD] = "pmd",
+	[COWSCOPE_LEVEL_HUGETLB] = "hugetlb",
+};
+
+static const char *const kind_names[COWSCOPE_KINDS] = {
+	[COWSCOPE_KIND_UNKNOWN] = "unknown",
+	[COWSCOPE_KIND_ANON] = "anon",
+	[COWSCOPE_KIND_KSM] = "ksm",
+	[COWSCOPE_KIND_FILE] = "file",
+	[COWSCOPE_KIND_SHMEM] = "shmem",
+	[COWSCOPE_KIND_HUGETLB] = "hugetlb",
+	[COWSCOPE_KIND_ZERO] = "zero",
+	[COWSCOPE_KIND_PFN] = "pfn",
+};
+
+static const char *const decision_names[COWSCOPE_DECISIONS] = {
+	[COWSCOPE_DECISION_NONE] = "-",
+	[COWSCOPE_COPY] = "copy",
+	[COWSCOPE_REUSE] = "reuse",
+	[COWSCOPE_UNSHARE] = "unshare",
+	[COWSCOPE_UFFD] = "uffd",
+	[COWSCOPE_SPLIT] = "split",
+	[COWSCOPE_RACED] = "raced",
+	[COWSCOPE_RETRY] = "retry",
+	[COWSCOPE_FAILED] = "failed",
+	[COWSCOPE_EITHER] = "either",
+};
+
+static const char *const verdict_names[COWSCOPE_VERDICTS] = {
+	[COWSCOPE_VERDICT_NONE] = "-",
+	[COWSCOPE_VERDICT_LEAK] = "leak",
+	[COWSCOPE_VERDICT_PIN_LOST] = "pin_lost",
+	[COWSCOPE_VERDICT_MAYBE_LOST] = "maybe_lost",
+	[COWSCOPE_VERDICT_NEEDED] = "needed",
+	[COWSCOPE_VERDICT_SUPERFLUOUS] = "superfluous",
+	[COWSCOPE_VERDICT_FINE] = "fine",
+	[COWSCOPE_VERDICT_UNKNOWN] = "unknown",
+};
+
+static const char *const rule_names[COWSCOPE_RULES] = {
+	[COWSCOPE_RULE_MAPCOUNT] = "mapcount",
+	[COWSCOPE_RULE_PAGE_COUNT] = "page_count",
+	[COWSCOPE_RULE_EXCLUSIVE] = "exclusive",
+};
+
+static const char *const tri_names[] = {
+	[COWSCOPE_NA] = "-",
+	[COWSCOPE_NO] = "no",
+	[COWSCOPE_YES] = "yes",
+};
+
+static const char *const source_names[COWSCOPE_SOURCES] = {
+	[COWSCOPE_SOURCE_NONE] = "-",
+	[COWSCOPE_SOURCE_CLEAR_REFS] = "clear_refs",
+	[COWSCOPE_SOURCE_UFFD_WP] = "uffd_wp",
+	[COWSCOPE_SOURCE_MPROTECT] = "mprotect",
+};
+
+static const char *const lock_names[COWSCOPE_LOCKS] = {
+	[COWSCOPE_LOCK_UNKNOWN] = "-",
+	[COWSCOPE_LOCK_READ] = "read",
+	[COWSCOPE_LOCK_WRITE] = "write",
+};
+
+/* What may be written to /proc/PID/clear_refs. */
+static const char *const clear_refs_names[] = {
+	[1] = "all",
+	[2] = "anon",
+	[3] = "file",
+	[4] = "soft_dirty",
+	[5] = "hiwater_rss",
+};
+
+static const char *const uffd_wp_names[] = { "unprotect", "protect" };
+
+static const struct flag {
+	u32 bit;
+	const char *name;
+} page_flags[] = {
+	{ COWSCOPE_STATE_LRU, "lru" },
+	{ COWSCOPE_STATE_SWAPCACHE, "swapcache" },
+	{ COWSCOPE_STATE_LOCKED, "locked" },
+	{ COWSCOPE_STATE_WRITEBACK, "writeback" },
+	{ COWSCOPE_STATE_PRIVATE, "private" },
+	{ COWSCOPE_STATE_MAPPING, "pagecache" },
+	{ COWSCOPE_STATE_SHARED_VMA, "shared" },
+	{ COWSCOPE_STATE_MM_PINNED, "mm_pinned" },
+	{ COWSCOPE_STATE_MM_SHARED, "mm_shared" },
+	{ COWSCOPE_STATE_REMOTE, "remote" },
+}, pin_flags[] = {
+	{ COWSCOPE_PIN_FOLL_PIN, "pin" },
+	{ COWSCOPE_PIN_WRITE, "write" },
+	{ COWSCOPE_PIN_LONGTERM, "longterm" },
+	{ COWSCOPE_PIN_FAST, "fast" },
+};
+
+const char *cowscope_event_name(unsigned int event)
+{
+	return NAME(event_names, event);
+}
+
+const char *cowscope_level_name(unsigned int level)
+{
+	return NAME(level_names, level);
+}
+
+const char *cowscope_kind_name(unsigned int kind)
+{
+	return NAME(kind_names, kind);
+}
+
+const char *cowscope_decision_name(unsigned int decision)
+{
+	return NAME(decision_names, decision);
+}
+
+const char *cowscope_verdict_name(unsigned int verdict)
+{
+	return NAME(verdict_names, verdict);
+}
+
+const char *cowscope_rule_name(unsigned int rule)
+{
+	return NAME(rule_names, rule);
+}
+
+const char *cowscope_tri_name(unsigned int tri)
+{
+	return NAME(tri_names, tri);
+}
+
+const char *cowscope_source_name(unsigned int source)
+{
+	return NAME(source_names, source);
+}
+
+const char *cowscope_lock_name(unsigned int lock)
+{
+	return NAME(lock_names, lock);
+}
+
+/* Text that grows in a buffer and is cut off where that ends. */
+struct text {
+	char *buf;
+	size_t size;
+	size_t length;
+};
+
+static void put_bytes(struct text *t, const char *bytes, size_t n)
+{
+	if (!t->size)
+		return;
+	if (n > t->size - 1 - t->length)
+		n = t->size - 1 - t->length;
+	memcpy(t->buf + t->length, bytes, n);
+	t->length += n;
+	t->buf[t->length] = '\0';
+}
+
+static void put(struct text *t, const char *string)
+{
+	put_bytes(t, string, strlen(string));
+}
+
+/* What others chose must not steer a terminal. */
+static void put_safe(struct text *t, const char *bytes, size_t n)
+{
+	for (; n && *bytes; n--, bytes++)
+		put_bytes(t, (unsigned char)*bytes < ' ' || *bytes == 0x7f ? "?" : bytes, 1);
+}
+
+static void put_flags(struct text *t, const struct flag *flag, size_t flags, u32 bits)
+{
+	const char *comma = "";
+	size_t i;
+
+	for (i = 0; i < flags; i++) {
+		if (!(bits & flag[i].bit))
+			continue;
+		put(t, comma);
+		put(t, flag[i].name);
+		comma = ",";
+	}
+	if (!*comma)
+		put(t, "-");
+}
+
+size_t cowscope_page_flags(char *buf, size_t size, u32 state)
+{
+	struct text t = { buf, size, 0 };
+
+	put_flags(&t, page_flags, ARRAY_SIZE(page_flags), state);
+	return t.length;
+}
+
+static void put_pfn(struct text *t, u64 pte)
+{
+	char hex[20];
+
+	if (!(pte & COWSCOPE_PTE_READ)) {
+		put(t, "-");
+	} else if (!(pte & COWSCOPE_PTE_PRESENT)) {
+		put(t, "none");
+	} else {
+		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)COWSCOPE_PTE_PFN(pte));
+		put(t, hex);
+	}
+}
+
+static void put_pte(struct text *t, u64 pte)
+{
+	if (!(pte & COWSCOPE_PTE_READ)) {
+		put(t, "-");
+		return;
+	}
+	put(t, pte & COWSCOPE_PTE_WRITE ? "w" : ".");
+	put(t, pte & COWSCOPE_PTE_DIRTY ? "d" : ".");
+	put(t, pte & COWSCOPE_PTE_SOFT_DIRTY ? "s" : ".");
+	put(t, pte & COWSCOPE_PTE_UFFD_WP ? "u" : ".");
+}
+
+size_t cowscope_pte_flags(char *buf, size_t size, u64 pte)
+{
+	struct text t = { buf, size, 0 };
+
+	put_pte(&t, pte);
+	return t.length;
+}
+
+/* Where the fields of one record go. */
+struct sink {
+	const struct cowscope_record *r;
+	cowscope_emit emit;
+	void *ctx;
+};
+
+static void add_word(const struct sink *s, const char *key, const char *value)
+{
+	s->emit(s->ctx, key, value, false);
+}
+
+static void add_number(const struct sink *s, const char *key, s64 value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	s->emit(s->ctx, key, text, true);
+}
+
+static void add_optional(const struct sink *s, const char *key, s64 value, s64 absent)
+{
+	if (value == absent)
+		add_word(s, key, "-");
+	else
+		add_number(s, key, value);
+}
+
+static void add_hex(const struct sink *s, const char *key, u64 value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
+	add_word(s, key, text);
+}
+
+static void add_flags(const struct sink *s, const char *key, const struct flag *flag, size_t n,
+		  u32 bits)
+{
+	char buf[VALUE_MAX] = "";
+	struct text t = { buf, sizeof(buf), 0 };
+
+	put_flags(&t, flag, n, bits);
+	add_word(s, key, buf);
+}
+
+/* "before->after", or one of them where the other says nothing new. */
+static void add_change(const struct sink *s, const char *key, void (*show)(struct text *t, u64 pte),
+		   bool both)
+{
+	char buf[VALUE_MAX] = "", after[VALUE_MAX] = "";
+	struct text t = { buf, sizeof(buf), 0 }, a = { after, sizeof(after), 0 };
+
+	show(&t, s->r->before);
+	if (both && s->r->after & COWSCOPE_PTE_READ) {
+		show(&a, s->r->after);
+		if (strcmp(buf, after)) {
+			put(&t, "->");
+			put(&t, after);
+		}
+	}
+	add_word(s, key, buf);
+}
+
+static void add_page(const struct sink *s, bool both)
+{
+	const struct cowscope_record *r = s->r;
+
+	add_word(s, "level", cowscope_level_name(COWSCOPE_STATE_LEVEL(r->state)));
+	add_hex(s, "addr", r->addr);
+	add_change(s, "pfn", put_pfn, both);
+	add_change(s, "pte", put_pte, both);
+	add_word(s, "kind", cowscope_kind_name(COWSCOPE_STATE_KIND(r->state)));
+	add_number(s, "order", COWSCOPE_STATE_ORDER(r->state));
+	add_optional(s, "refcount", r->refcount, COWSCOPE_COUNT_NA);
+	add_optional(s, "mapcount", r->mapcount, COWSCOPE_COUNT_NA);
+	add_word(s, "exclusive", cowscope_tri_name(COWSCOPE_STATE_EXCLUSIVE(r->state)));
+	add_word(s, "pinned", cowscope_tri_name(COWSCOPE_STATE_PINNED(r->state)));
+	add_flags(s, "page_flags", page_flags, ARRAY_SIZE(page_flags), r->state);
+}
+
+static void add_cow_fault(const struct sink *s)
+{
+	static const char *const keys[COWSCOPE_RULES] = {
+		[COWSCOPE_RULE_MAPCOUNT] = "mapcount_rule",
+		[COWSCOPE_RULE_PAGE_COUNT] = "page_count_rule",
+		[COWSCOPE_RULE_EXCLUSIVE] = "exclusive_rule",
+	};
+	const struct cowscope_record *r = s->r;
+	unsigned int rule;
+
+	add_page(s, true);
+	add_word(s, "decision", cowscope_decision_name(COWSCOPE_OUTCOME_DECISION(r->outcome)));
+	add_word(s, "predicted", cowscope_decision_name(COWSCOPE_OUTCOME_PREDICTED(r->outcome)));
+	add_word(s, "verdict", cowscope_verdict_name(r->verdict));
+	add_optional(s, "holder", r->holder, 0);
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		add_word(s, keys[rule],
+		     cowscope_decision_name(COWSCOPE_RULES_WOULD(r->rules, rule)));
+	add_hex(s, "ret", r->ret);
+	add_number(s, "ns", r->duration);
+}
+
+/* Of a whole operation: the addresses, if it had a range. */
+static void add_range(const struct sink *s)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "0x%llx-0x%llx", (unsigned long long)s->r->start,
+		 (unsigned long long)s->r->end);
+	add_word(s, "addr", text);
+}
+
+static void add_end(const struct sink *s)
+{
+	add_optional(s, "error", s->r->error, 0);
+	add_number(s, "ns", s->r->op_duration);
+}
+
+static void add_fork(const struct sink *s)
+{
+	add_optional(s, "child", s->r->target, 0);
+	add_number(s, "vmas", s->r->held);
+	add_number(s, "pages", s->r->seen);
+	add_number(s, "copied", s->r->changed);
+	add_end(s);
+}
+
+static void add_fork_range(const struct sink *s)
+{
+	add_range(s);
+	add_number(s, "pages", s->r->seen);
+	add_number(s, "copied", s->r->changed);
+	add_end(s);
+}
+
+static void add_counts(const struct sink *s, const char *changed, const char *pinned)
+{
+	add_number(s, "pages", s->r->seen);
+	add_number(s, changed, s->r->changed);
+	add_number(s, pinned, s->r->pinned);
+	add_number(s, "held", s->r->held);
+	add_word(s, "partial", s->r->op_flags & COWSCOPE_OP_PARTIAL ? "yes" : "no");
+	add_word(s, "mmap_lock", cowscope_lock_name(s->r->op_lock));
+	add_end(s);
+}
+
+static void add_clear_refs(const struct sink *s)
+{
+	add_number(s, "target", s->r->target);
+	add_word(s, "type", NAME(clear_refs_names, s->r->arg));
+	add_counts(s, "wrprotected", "skipped_pinned");
+}
+
+static void add_uffd_wp(const struct sink *s)
+{
+	add_number(s, "target", s->r->target);
+	add_word(s, "type", NAME(uffd_wp_names, s->r->arg));
+	add_range(s);
+	add_counts(s, "changed", "pinned");
+}
+
+static void add_holder(const struct sink *s)
+{
+	add_number(s, "id", s->r->holder);
+	add_flags(s, "flags", pin_flags, ARRAY_SIZE(pin_flags), s->r->flags);
+}
+
+static void add_mark(const struct sink *s)
+{
+	char buf[sizeof(s->r->text) + 1] = "";
+	struct text t = { buf, sizeof(buf), 0 };
+
+	put_safe(&t, s->r->text, sizeof(s->r->text));
+	add_word(s, "text", buf);
+}
+
+void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *ctx)
+{
+	const struct sink s = { r, emit, ctx };
+
+	switch (r->type) {
+	case COWSCOPE_EVENT_COW_FAULT:
+		add_cow_fault(&s);
+		break;
+	case COWSCOPE_EVENT_FORK:
+		add_fork(&s);
+		break;
+	case COWSCOPE_EVENT_FORK_RANGE:
+		add_fork_range(&s);
+		break;
+	case COWSCOPE_EVENT_EARLY_COPY:
+		add_page(&s, true);
+		add_optional(&s, "holder", r->holder, 0);
+		break;
+	case COWSCOPE_EVENT_CLEAR_REFS:
+		add_clear_refs(&s);
+		break;
+	case COWSCOPE_EVENT_UFFD_WP:
+		add_uffd_wp(&s);
+		break;
+	case COWSCOPE_EVENT_WRPROTECT:
+		add_word(&s, "source", cowscope_source_name(r->source));
+		add_word(&s, "mmap_lock", cowscope_lock_name(r->lock));
+		add_page(&s, false);
+		add_optional(&s, "holder", r->holder, 0);
+		break;
+	case COWSCOPE_EVENT_PIN:
+	case COWSCOPE_EVENT_UNPIN:
+		add_holder(&s);
+		add_number(&s, "pages", r->pages);
+		add_page(&s, false);
+		break;
+	case COWSCOPE_EVENT_PIN_LOST:
+		add_holder(&s);
+		add_hex(&s, "addr", r->addr);
+		add_change(&s, "pfn", put_pfn, true);
+		break;
+	case COWSCOPE_EVENT_MARK:
+		add_mark(&s);
+		break;
+	}
+}
+
+static void put_field(void *ctx, const char *key, const char *value, bool is_number)
+{
+	put(ctx, " ");
+	put(ctx, key);
+	put(ctx, "=");
+	put(ctx, value);
+}
+
+size_t cowscope_format(char *buf, size_t size, const struct cowscope_record *r, const char *comm)
+{
+	struct text t = { buf, size, 0 };
+	unsigned long long us = r->ts / 1000;
+	char head[64];
+
+	if (comm)
+		put_safe(&t, comm, 16);
+	else
+		put(&t, "<...>");
+	snprintf(head, sizeof(head), "-%u [%03u] %llu.%06llu: ", r->pid, r->cpu,
+		 us / 1000000, us % 1000000);
+	put(&t, head);
+	put(&t, cowscope_event_name(r->type));
+	put(&t, ":");
+	cowscope_fields(r, put_field, &t);
+	return t.length;
+}

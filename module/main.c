@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Load and unload: each part up in order, down in reverse. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include "debugfs.h"
+#include "device.h"
+#include "filter.h"
+#include "format.h"
+#include "page_state.h"
+#include "pins.h"
+#include "probes.h"
+#include "ring.h"
+#include "version.h"
+
+static bool enable = true;
+module_param(enable, bool, 0444);
+MODULE_PARM_DESC(enable, "start recording when loaded (default 1)");
+
+static unsigned int ring_records = 16384;
+module_param(ring_records, uint, 0444);
+MODULE_PARM_DESC(ring_records, "records of 64 bytes in the ring of each CPU, rounded up to a power of two (64 to 16777216, default 16384)");
+
+static int __init cowscope_init(void)
+{
+	int err;
+
+	err = ring_init(ring_records);
+	if (err) {
+		pr_err("no memory for the rings; load with a smaller ring_records=\n");
+		return err;
+	}
+	err = pins_init();
+	if (err)
+		goto err_ring;
+	err = filter_init();
+	if (err)
+		goto err_pins;
+	if (enable)
+		err = probes_arm();
+	if (err) {
+		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.kprobes_enabled on, the kernel one that cowscope supports?\n",
+		       err);
+		goto err_filter;
+	}
+	err = device_init();
+	if (err) {
+		pr_err("/dev/cowscope cannot be registered (error %d)\n", err);
+		goto err_probes;
+	}
+	debugfs_init();
+	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(page_state_rule.rule),
+		enable ? "recording" : "off");
+	return 0;
+
+err_probes:
+	probes_disarm();
+err_filter:
+	filter_exit();
+err_pins:
+	pins_exit();
+err_ring:
+	ring_exit();
+	return err;
+}
+
+static void __exit cowscope_exit(void)
+{
+	debugfs_exit();
+	device_exit();
+	probes_disarm();
+	filter_exit();
+	pins_exit();
+	ring_exit();
+}
+
+module_init(cowscope_init);
+module_exit(cowscope_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_VERSION(COWSCOPE_VERSION);
+MODULE_AUTHOR("the cowscope developers");
+MODULE_DESCRIPTION("Shows when copy-on-write copied or reused a page, why, and who lost it");

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Operations under way: a fork, a clear_refs or an UFFDIO_WRITEPROTECT goes
+ * through several probed functions, and the inner ones add to what the outer
+ * one reports. One a task at a time; found by the current task.
+ */
+#ifndef COWSCOPE_OP_H
+#define COWSCOPE_OP_H
+
+#include <linux/cowscope.h>
+#include <linux/mm_types.h>
+#include <linux/sched.h>
+
+struct op {
+	struct task_struct *task;
+	enum cowscope_event event;
+	u64 began;		/* CLOCK_MONOTONIC, ns */
+	u64 start, end;
+	u32 target, seen, changed, pinned, held;
+	u8 arg, lock, flags;
+	bool pass;		/* the filter lets it through */
+} ____cacheline_aligned;
+
+/* Takes a place for an operation of the current task; NULL if all are taken. */
+struct op *op_begin(enum cowscope_event event);
+
+/* The current task's operation, if it is of that kind. */
+struct op *op_find(enum cowscope_event event);
+
+/* Writes its record, with @error, and gives the place back. */
+void op_end(struct op *op, int error);
+
+/* Gives the place back without a record. */
+void op_abandon(struct op *op);
+
+/* Forgets all; when no probe is armed. */
+void op_reset(void);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include "compat/folio.h"
+#include "compat/mm.h"
+#include "page_state.h"
+
+const struct cowscope_rule_in_force page_state_rule = {
+	.rule = COMPAT_RULE,
+	.large = COMPAT_LARGE_RULE,
+};
+
+u64 page_state_pack(pte_t pte)
+{
+	u64 p = COWSCOPE_PTE_READ;
+
+	if (!pte_present(pte))
+		return p;
+
+	p |= COWSCOPE_PTE_PRESENT | COWSCOPE_PTE_PFN(pte_pfn(pte));
+	if (pte_write(pte))
+		p |= COWSCOPE_PTE_WRITE;
+	if (pte_dirty(pte))
+		p |= COWSCOPE_PTE_DIRTY;
+	if (pte_young(pte))
+		p |= COWSCOPE_PTE_YOUNG;
+	if (pte_soft_dirty(pte))
+		p |= COWSCOPE_PTE_SOFT_DIRTY;
+	if (compat_pte_uffd_wp(pte))
+		p |= COWSCOPE_PTE_UFFD_WP;
+	if (pte_special(pte))
+		p |= COWSCOPE_PTE_SPECIAL;
+	if (pte_protnone(pte))
+		p |= COWSCOPE_PTE_PROTNONE;
+	return p;
+}
+
+struct page *page_state_page(pte_t pte)
+{
+	if (!pte_present(pte) || pte_special(pte) || !pfn_valid(pte_pfn(pte)))
+		return NULL;
+	return pfn_to_page(pte_pfn(pte));
+}
+
+static unsigned int anon_kind(struct folio *folio)
+{
+	return folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
+}
+
+static unsigned int file_kind(struct folio *folio, unsigned int level)
+{
+	if (compat_folio_mapping(folio))
+		return folio_test_swapbacked(folio) ? COWSCOPE_KIND_SHMEM : COWSCOPE_KIND_FILE;
+	/* The huge zero page's symbol is not exported; it has no mapping. */
+	return level == COWSCOPE_LEVEL_PMD ? COWSCOPE_KIND_ZERO : COWSCOPE_KIND_UNKNOWN;
+}
+
+void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
+		     unsigned long vm_flags, pte_t pte, unsigned int level)
+{
+	u32 state = level << COWSCOPE_STATE_LEVEL_SHIFT;
+	unsigned int exclusive = COWSCOPE_NA;
+	unsigned int kind, order;
+	struct folio *folio;
+	struct page *page;
+
+	*c = (struct cowscope_counts){
+		.refcount = COWSCOPE_COUNT_NA,
+		.mapcount = COWSCOPE_COUNT_NA,
+		.folio_mapcount = COWSCOPE_COUNT_NA,
+		.pincount = COWSCOPE_COUNT_NA,
+	};
+
+	if (vm_flags & VM_SHARED)
+		state |= COWSCOPE_STATE_SHARED_VMA;
+	if (compat_mm_has_pinned(mm))
+		state |= COWSCOPE_STATE_MM_PINNED;
+
+	page = page_state_page(pte);
+	if (!page) {
+		if (pte_present(pte))
+			state |= is_zero_pfn(pte_pfn(pte)) ? COWSCOPE_KIND_ZERO :
+							     COWSCOPE_KIND_PFN;
+		c->state = state;
+		return;
+	}
+
+	folio = page_folio(page);
+	c->refcount = folio_ref_count(folio);
+	if (folio_test_large(folio)) {
+		order = folio_order(folio);
+		c->pincount = compat_folio_pincount(folio);
+		if (compat_folio_mm_shared(folio))
+			state |= COWSCOPE_STATE_MM_SHARED;
+	} else {
+		order = 0;
+	}
+	c->mapcount = compat_page_mapcount(folio, page);
+	c->folio_mapcount = order ? compat_folio_mapcount(folio) : c->mapcount;
+
+	if (folio_test_hugetlb(folio)) {
+		kind = COWSCOPE_KIND_HUGETLB;
+		if (folio_test_anon(folio))
+			exclusive = compat_anon_exclusive(&folio->page);
+	} else if (folio_test_anon(folio)) {
+		kind = anon_kind(folio);
+		exclusive = compat_anon_exclusive(page);
+		if (folio_test_swapcache(folio))
+			state |= COWSCOPE_STATE_SWAPCACHE;
+	} else {
+		kind = file_kind(folio, level);
+		if (kind == COWSCOPE_KIND_FILE || kind == COWSCOPE_KIND_SHMEM)
+			state |= COWSCOPE_STATE_MAPPING;
+		if (folio_test_private(folio))
+			state |= COWSCOPE_STATE_PRIVATE;
+	}
+
+	if (folio_test_lru(folio))
+		state |= COWSCOPE_STATE_LRU;
+	if (folio_test_locked(folio))
+		state |= COWSCOPE_STATE_LOCKED;
+	if (folio_test_writeback(folio))
+		state |= COWSCOPE_STATE_WRITEBACK;
+	state |= kind | order << COWSCOPE_STATE_ORDER_SHIFT |
+		 exclusive << COWSCOPE_STATE_EXCLUSIVE_SHIFT;
+	state |= (folio_maybe_dma_pinned(folio) ? COWSCOPE_YES : COWSCOPE_NO)
+		 << COWSCOPE_STATE_PINNED_SHIFT;
+	c->state = state;
+}
+
+/* The PTE at @addr within a huge entry; on x86 all levels share their bits. */
+static pte_t huge_part(unsigned long val, unsigned long addr, unsigned long mask)
+{
+	pte_t pte = __pte(val);
+	unsigned long pfn = (pte_val(pte_clrhuge(pte)) & PTE_PFN_MASK & mask) >> PAGE_SHIFT;
+
+	if (!pte_present(pte))
+		return __pte(0);
+	pfn += (addr & ~mask) >> PAGE_SHIFT;
+	return pfn_pte(pfn, __pgprot(val & ~(PTE_PFN_MASK | _PAGE_PSE)));
+}
+
+/*
+ * Finds the PMD of an address. True if it was read; false with @pte set where
+ * a PUD maps it or nothing does, and with @next the first address beyond.
+ */
+static bool find_pmd(struct mm_struct *mm, unsigned long addr, pmd_t *pmd, pte_t *pte,
+		     unsigned long *next)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, addr));
+	p4d_t p4d;
+	pud_t pud;
+
+	*pte = __pte(0);
+	*next = (addr & PGDIR_MASK) + PGDIR_SIZE;
+	if (pgd_none(pgd) || pgd_bad(pgd))
+		return false;
+	p4d = READ_ONCE(*p4d_offset(&pgd, addr));
+	*next = (addr & P4D_MASK) + P4D_SIZE;
+	if (p4d_none(p4d) || p4d_bad(p4d))
+		return false;
+	pud = READ_ONCE(*pud_offset(&p4d, addr));
+	*next = (addr & PUD_MASK) + PUD_SIZE;
+	if (pud_none(pud))
+		return false;
+	if (pud_leaf(pud)) {
+		*pte = huge_part(pud_val(pud), addr, PUD_MASK);
+		return false;
+	}
+	if (pud_bad(pud))
+		return false;
+	*pmd = READ_ONCE(*pmd_offset(&pud, addr));
+	*next = (addr & PMD_MASK) + PMD_SIZE;
+	return true;
+}
+
+/* Is there a table of PTEs below? If not, @pte is what the PMD itself maps. */
+static bool has_table(pmd_t pmd, unsigned long addr, pte_t *pte)
+{
+	*pte = __pte(0);
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		return false;
+	if (pmd_leaf(pmd)) {
+		*pte = huge_part(pmd_val(pmd), addr, PMD_MASK);
+		return false;
+	}
+	return !pmd_bad(pmd);
+}
+
+pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *level)
+{
+	unsigned int found = COWSCOPE_LEVEL_HUGETLB;
+	unsigned long flags, next;
+	pte_t pte = __pte(0);
+	pmd_t pmd;
+
+	*level = COWSCOPE_LEVEL_NONE;
+	if (addr >= TASK_SIZE_MAX)
+		return pte;
+
+	/* Where page tables are freed after an IPI and not after a grace period. */
+	local_irq_save(flags);
+	if (find_pmd(mm, addr, &pmd, &pte, &next)) {
+		found = COWSCOPE_LEVEL_PMD;
+		if (has_table(pmd, addr, &pte)) {
+			found = COWSCOPE_LEVEL_PTE;
+			pte = READ_ONCE(*pte_offset_kernel(&pmd, addr));
+		}
+	}
+	local_irq_restore(flags);
+	if (!pte_none(pte))
+		*level = found;
+	return pte;
+}
+
+/* One step of a walk: what one PMD or PUD covers. Returns the pages looked at. */
+static unsigned long walk_step(struct mm_struct *mm, unsigned long addr, unsigned long end,
+			       unsigned long *next, page_state_fn fn, void *ctx)
+{
+	unsigned int level = COWSCOPE_LEVEL_HUGETLB;
+	pte_t pte, *table;
+	pmd_t pmd;
+
+	if (find_pmd(mm, addr, &pmd, &pte, next)) {
+		level = COWSCOPE_LEVEL_PMD;
+		if (has_table(pmd, addr, &pte)) {
+			unsigned long pages = (min(*next, end) - addr) >> PAGE_SHIFT;
+
+			table = pte_offset_kernel(&pmd, addr);
+			for (end = min(*next, end); addr < end; addr += PAGE_SIZE, table++) {
+				pte = READ_ONCE(*table);
+				if (pte_present(pte))
+					fn(ctx, addr, pte, COWSCOPE_LEVEL_PTE);
+			}
+			return pages;
+		}
+	}
+	if (!pte_present(pte))
+		return 0;
+	fn(ctx, addr, pte, level);
+	return (min(*next, end) - addr) >> PAGE_SHIFT;
+}
+
+unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
+			      unsigned long max, page_state_fn fn, void *ctx)
+{
+	unsigned long flags, next, pages = 0;
+
+	end = min(end, TASK_SIZE_MAX);
+	while (start < end && pages < max) {
+		local_irq_save(flags);
+		pages += walk_step(mm, start, end, &next, fn, ctx);
+		local_irq_restore(flags);
+		if (next <= start)	/* wrapped */
+			return end;
+		start = min(next, end);
+	}
+	return start;
+}

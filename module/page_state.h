@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One page's counts and flags, read without locks. */
+#ifndef COWSCOPE_PAGE_STATE_H
+#define COWSCOPE_PAGE_STATE_H
+
+#include <linux/mm_types.h>
+#include "compat/pgtable.h"
+#include "rules.h"
+
+/* How this kernel decides. */
+extern const struct cowscope_rule_in_force page_state_rule;
+
+/* A present or absent PTE as records have it. */
+u64 page_state_pack(pte_t pte);
+
+/**
+ * page_state_read - the counts of the page that a PTE maps
+ * @c: filled; the fields of cowscope's holders are left 0
+ * @mm: the mm that the PTE belongs to
+ * @vm_flags: of its VMA
+ * @pte: present or not
+ * @level: enum cowscope_level of the entry
+ *
+ * The caller makes sure that the page stays mapped, or reads the PTE again
+ * afterwards and drops what was read if it has changed. Any context.
+ */
+void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
+		     unsigned long vm_flags, pte_t pte, unsigned int level);
+
+/**
+ * page_state_pte - read one PTE, at whatever level, without its lock
+ * @mm: the caller keeps it from going away
+ * @addr: any address
+ * @level: set to enum cowscope_level of what was found; NONE if nothing maps
+ *
+ * A huge entry is given as the PTE that would map @addr. Page tables may be
+ * freed by others meanwhile: preemption is off at the caller's. Nothing
+ * sleeps.
+ */
+pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *level);
+
+typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned int level);
+
+/**
+ * page_state_walk - call @fn for each present entry of a range
+ * @mm: as for page_state_pte()
+ * @start: first address
+ * @end: first one beyond
+ * @max: look at that many pages at most; a huge entry counts with all its own
+ * @fn: called with interrupts off; a huge entry is given once, at its first
+ *	address in the range
+ * @ctx: handed through
+ *
+ * Returns where it stopped: @end, or the first address not looked at.
+ */
+unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
+			      unsigned long max, page_state_fn fn, void *ctx);
+
+/* The page that an entry maps, NULL if it has none to look at. */
+struct page *page_state_page(pte_t pte);
+
+#endif

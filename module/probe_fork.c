@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fork(): copy_process() as a whole, copy_page_range() for each VMA, and what
+ * that copies at once. An early copy is the only reason why copy_page_range()
+ * adds a new anonymous page, so that call tells without a walk of the tables.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/ktime.h>
+#include "compat/mm.h"
+#include "filter.h"
+#include "op.h"
+#include "page_state.h"
+#include "pins.h"
+#include "probes.h"
+#include "record.h"
+#include "ring.h"
+#include "stats.h"
+
+struct fork_call {
+	struct op *op;
+};
+
+struct range_call {
+	u64 began;
+	struct mm_struct *child;
+	unsigned long start, end;
+	unsigned long pages;	/* of the child, before */
+	u32 early;		/* copied at once, before */
+	struct op *op;
+};
+
+static int fork_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kernel_clone_args *args = (void *)regs_get_kernel_argument(regs, 3);
+	struct fork_call *call = (void *)ri->data;
+
+	stats_inc(probe[PROBE_FORK].entered);
+	if (args->flags & CLONE_VM || !current->mm) {
+		stats_inc(probe[PROBE_FORK].declined);
+		return 1;
+	}
+	if (!filter_pass(NULL)) {
+		stats_inc(probe[PROBE_FORK].filtered);
+		return 1;
+	}
+	call->op = op_begin(COWSCOPE_EVENT_FORK);
+	if (!call->op) {
+		stats_inc(probe[PROBE_FORK].skipped);
+		stats_inc(probe[PROBE_FORK].ended);
+		return 1;
+	}
+	return 0;
+}
+
+static int fork_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct task_struct *child = (void *)regs_return_value(regs);
+	struct fork_call *call = (void *)ri->data;
+	int error = PTR_ERR_OR_ZERO(child);
+
+	/* Not woken up yet, so it is there. */
+	if (!error)
+		call->op->target = child->pid;
+	stats_inc(probe[PROBE_FORK].ended);
+	op_end(call->op, error);
+	return 0;
+}
+
+static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 0);
+	struct vm_area_struct *src = (void *)regs_get_kernel_argument(regs, 1);
+	struct range_call *call = (void *)ri->data;
+
+	stats_inc(probe[PROBE_FORK_RANGE].entered);
+	call->op = op_find(COWSCOPE_EVENT_FORK);
+	if (!call->op) {
+		stats_inc(probe[PROBE_FORK_RANGE].filtered);
+		return 1;
+	}
+	call->began = ktime_get_mono_fast_ns();
+	call->child = dst->vm_mm;
+	call->start = src->vm_start;
+	call->end = src->vm_end;
+	call->pages = compat_mm_pages(dst->vm_mm);
+	call->early = call->op->changed;
+	return 0;
+}
+
+static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct range_call *call = (void *)ri->data;
+	struct op *op = call->op;
+	u32 pages = compat_mm_pages(call->child) - call->pages;
+	struct cowscope_record *r;
+
+	op->seen += pages;
+	op->held++;
+	stats_inc(probe[PROBE_FORK_RANGE].ended);
+	r = ring_begin(COWSCOPE_EVENT_FORK_RANGE);
+	if (!r)
+		return 0;
+	r->start = call->start;
+	r->end = call->end;
+	r->op_duration = r->ts - call->began;
+	r->seen = pages;
+	r->changed = op->changed - call->early;
+	r->error = max((int)regs_return_value(regs), -127);
+	stats_inc(event[COWSCOPE_EVENT_FORK_RANGE]);
+	ring_commit(r);
+	return 0;
+}
+
+/*
+ * Who else adds new anonymous pages is a fault of this task's own mm; a fork
+ * does so in its child's.
+ */
+static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct page *copy = (void *)regs_get_kernel_argument(regs, 0);
+	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 1);
+	unsigned long addr = regs_get_kernel_argument(regs, 2) & PAGE_MASK;
+	struct mm_struct *mm = current->mm;
+	struct cowscope_record *r;
+	struct cowscope_counts c;
+	unsigned int level;
+	struct op *op;
+	pte_t pte;
+
+	stats_inc(probe[PROBE_EARLY_COPY].entered);
+	if (!mm || dst->vm_mm == mm)
+		goto declined;
+	op = op_find(COWSCOPE_EVENT_FORK);
+	if (!op)
+		goto declined;
+
+	stats_inc(probe[PROBE_EARLY_COPY].ended);
+	op->changed++;
+	pte = page_state_pte(mm, addr, &level);
+	page_state_read(&c, mm, dst->vm_flags, pte, level);
+	if (c.refcount != COWSCOPE_COUNT_NA)
+		pins_look(&c, pte_pfn(pte), mm);
+	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
+	if (!r)
+		return 0;
+	record_page(r, addr, page_state_pack(pte), &c);
+	r->after = COWSCOPE_PTE_READ | page_to_pfn(copy);
+	stats_inc(event[COWSCOPE_EVENT_EARLY_COPY]);
+	ring_commit(r);
+	return 0;
+
+declined:
+	stats_inc(probe[PROBE_EARLY_COPY].declined);
+	return 0;
+}
+
+static const char *const fork_symbols[] = { "copy_process", NULL };
+static const char *const range_symbols[] = { "copy_page_range", NULL };
+static const char *const early_copy_symbols[] = {
+	"folio_add_new_anon_rmap", "page_add_new_anon_rmap", NULL
+};
+
+struct probe probe_fork = {
+	.id = PROBE_FORK,
+	.name = "fork",
+	.symbols = fork_symbols,
+	.event = COWSCOPE_EVENT_FORK,
+	.entry = fork_entry,
+	.ret = fork_return,
+	.data_size = sizeof(struct fork_call),
+};
+
+struct probe probe_fork_range = {
+	.id = PROBE_FORK_RANGE,
+	.name = "fork_range",
+	.symbols = range_symbols,
+	.event = COWSCOPE_EVENT_FORK_RANGE,
+	.entry = range_entry,
+	.ret = range_return,
+	.data_size = sizeof(struct range_call),
+};
+
+struct probe probe_early_copy = {
+	.id = PROBE_EARLY_COPY,
+	.name = "early_copy",
+	.symbols = early_copy_symbols,
+	.event = COWSCOPE_EVENT_EARLY_COPY,
+	.pre = early_copy_entry,
+};

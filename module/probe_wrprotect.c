@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UFFDIO_WRITEPROTECT: mwriteprotect_range() as a whole; and
+ * change_protection(), which does its work and that of mprotect(). Neither
+ * asks whether a page is pinned, so what is present and writable at entry is
+ * write-protected; how many PTEs were changed is what the kernel returns.
+ */
+#include <linux/mm.h>
+#include "compat/mm.h"
+#include "filter.h"
+#include "op.h"
+#include "page_state.h"
+#include "pins.h"
+#include "probes.h"
+#include "record.h"
+#include "ring.h"
+#include "stats.h"
+#include "wrprotect.h"
+
+/* Pages that one call's entry handler looks at; 128 MiB. */
+#define WALK_MAX	(1UL << 15)
+
+struct uffd_call {
+	struct op *op;
+};
+
+struct protect_call {
+	struct op *op;		/* NULL for mprotect() */
+	struct vm_area_struct *vma;
+	enum cowscope_source source;
+	unsigned int lock;
+};
+
+bool wrprotect_look(struct cowscope_counts *c, struct vm_area_struct *vma, pte_t pte,
+		    unsigned int level)
+{
+	s32 explained;
+
+	page_state_read(c, vma->vm_mm, vma->vm_flags, pte, level);
+	if (c->refcount == COWSCOPE_COUNT_NA)
+		return false;
+	pins_look(c, pte_pfn(pte), vma->vm_mm);
+	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
+		return true;
+	explained = cowscope_explained(c);
+	return explained != COWSCOPE_COUNT_NA && c->refcount > explained;
+}
+
+void wrprotect_record(unsigned long addr, u64 before, const struct cowscope_counts *c,
+		      enum cowscope_source source, unsigned int lock)
+{
+	struct cowscope_record *r = ring_begin(COWSCOPE_EVENT_WRPROTECT);
+
+	if (!r)
+		return;
+	record_page(r, addr, before, c);
+	r->source = source;
+	r->lock = lock;
+	stats_inc(event[COWSCOPE_EVENT_WRPROTECT]);
+	ring_commit(r);
+}
+
+static int uffd_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct mm_struct *mm = compat_mwriteprotect_mm(regs);
+	struct uffd_call *call = (void *)ri->data;
+	struct op *op;
+
+	stats_inc(probe[PROBE_UFFD_WP].entered);
+	if (!filter_pass(mm)) {
+		stats_inc(probe[PROBE_UFFD_WP].filtered);
+		return 1;
+	}
+	op = op_begin(COWSCOPE_EVENT_UFFD_WP);
+	if (!op) {
+		stats_inc(probe[PROBE_UFFD_WP].skipped);
+		stats_inc(probe[PROBE_UFFD_WP].ended);
+		return 1;
+	}
+	op->start = regs_get_kernel_argument(regs, 1);
+	op->end = op->start + regs_get_kernel_argument(regs, 2);
+	op->arg = regs_get_kernel_argument(regs, 3) & 1;
+	op->target = filter_mm_tgid(mm);
+	call->op = op;
+	return 0;
+}
+
+static int uffd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct uffd_call *call = (void *)ri->data;
+
+	stats_inc(probe[PROBE_UFFD_WP].ended);
+	op_end(call->op, regs_return_value(regs));
+	return 0;
+}
+
+static void look(void *ctx, unsigned long addr, pte_t pte, unsigned int level)
+{
+	struct protect_call *call = ctx;
+	struct cowscope_counts c;
+	bool held;
+
+	if (call->op)
+		call->op->seen += level == COWSCOPE_LEVEL_PTE ? 1 : PTRS_PER_PTE;
+	if (!pte_write(pte))
+		return;
+	held = wrprotect_look(&c, call->vma, pte, level);
+	if (call->op) {
+		call->op->held += held;
+		call->op->pinned += COWSCOPE_STATE_PINNED(c.state) == COWSCOPE_YES;
+	}
+	if (held)
+		wrprotect_record(addr, page_state_pack(pte) |
+				 (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
+				 &c, call->source, call->lock);
+}
+
+static bool decline(struct kretprobe_instance *ri, const struct compat_change_protection *a)
+{
+	struct protect_call *call = (void *)ri->data;
+
+	call->vma = a->vma;
+	call->op = NULL;
+	if (a->cp_flags & (MM_CP_UFFD_WP | MM_CP_UFFD_WP_RESOLVE)) {
+		call->op = op_find(COWSCOPE_EVENT_UFFD_WP);
+		call->source = COWSCOPE_SOURCE_UFFD_WP;
+		return !call->op;
+	}
+	call->source = COWSCOPE_SOURCE_MPROTECT;
+	return a->cp_flags & ~1UL || a->vma->vm_flags & VM_WRITE;
+}
+
+static int protect_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct protect_call *call = (void *)ri->data;
+	struct compat_change_protection a;
+	unsigned long stop;
+
+	stats_inc(probe[PROBE_WRPROTECT].entered);
+	compat_change_protection(&a, regs);
+	if (decline(ri, &a)) {
+		stats_inc(probe[PROBE_WRPROTECT].declined);
+		return 1;
+	}
+	if (!filter_pass(a.vma->vm_mm)) {
+		stats_inc(probe[PROBE_WRPROTECT].filtered);
+		return 1;
+	}
+	call->lock = compat_mmap_lock_mode(a.vma->vm_mm);
+	if (call->op)
+		call->op->lock = call->lock;
+	if (a.cp_flags & MM_CP_UFFD_WP_RESOLVE)
+		return 0;
+
+	stop = page_state_walk(a.vma->vm_mm, a.start, a.end, WALK_MAX, look, call);
+	if (stop < a.end) {
+		stats_add(wrprotect_unwalked, (a.end - stop) >> PAGE_SHIFT);
+		if (call->op)
+			call->op->flags |= COWSCOPE_OP_PARTIAL;
+	}
+	return 0;
+}
+
+static int protect_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct protect_call *call = (void *)ri->data;
+	long changed = regs_return_value(regs);
+
+	stats_inc(probe[PROBE_WRPROTECT].ended);
+	if (call->op && changed > 0)
+		call->op->changed += changed;
+	return 0;
+}
+
+static const char *const uffd_symbols[] = { "mwriteprotect_range", NULL };
+static const char *const protect_symbols[] = { "change_protection", NULL };
+
+struct probe probe_uffd_wp = {
+	.id = PROBE_UFFD_WP,
+	.name = "uffd_wp",
+	.symbols = uffd_symbols,
+	.event = COWSCOPE_EVENT_UFFD_WP,
+	.entry = uffd_entry,
+	.ret = uffd_return,
+	.data_size = sizeof(struct uffd_call),
+};
+
+struct probe probe_wrprotect = {
+	.id = PROBE_WRPROTECT,
+	.name = "wrprotect",
+	.symbols = protect_symbols,
+	.event = COWSCOPE_EVENT_WRPROTECT,
+	.entry = protect_entry,
+	.ret = protect_return,
+	.data_size = sizeof(struct protect_call),
+};

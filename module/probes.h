@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The table of probe points. */
+#ifndef COWSCOPE_PROBES_H
+#define COWSCOPE_PROBES_H
+
+#include "compat/kprobes.h"
+#include <linux/cowscope.h>
+
+enum probe_id {
+	PROBE_COW_FAULT,
+	PROBE_FORK,
+	PROBE_FORK_RANGE,
+	PROBE_EARLY_COPY,
+	PROBE_CLEAR_REFS,
+	PROBE_CLEAR_REFS_RANGE,
+	PROBE_UFFD_WP,
+	PROBE_WRPROTECT,
+	PROBES
+};
+
+/**
+ * struct probe - one probe point
+ * @id: names its counters in struct stats
+ * @name: in stats and debugfs
+ * @symbols: candidates, tried in turn, up to a NULL
+ * @event: enum cowscope_event that nobody sees without it
+ * @core: without it the module is of no use
+ * @pre: handler of a function's entry, for a probe that does without its return
+ * @entry: handler of the entry; nonzero: no return wanted for this call
+ * @ret: handler of the return
+ * @data_size: bytes that @entry hands to @ret
+ * @symbol: the candidate that is armed, or NULL
+ * @error: why none is, or 0
+ * @missed: by earlier arming
+ *
+ * Handlers run with preemption off; they count each call in struct stats.
+ */
+struct probe {
+	enum probe_id id;
+	const char *name;
+	const char *const *symbols;
+	enum cowscope_event event;
+	bool core;
+	kprobe_pre_handler_t pre;
+	kretprobe_handler_t entry;
+	kretprobe_handler_t ret;
+	size_t data_size;
+
+	const char *symbol;
+	int error;
+	u64 missed;
+	union {
+		struct kprobe kp;
+		struct kretprobe rp;
+	};
+};
+
+extern struct probe probe_cow_fault;
+extern struct probe probe_fork;
+extern struct probe probe_fork_range;
+extern struct probe probe_early_copy;
+extern struct probe probe_clear_refs;
+extern struct probe probe_clear_refs_range;
+extern struct probe probe_uffd_wp;
+extern struct probe probe_wrprotect;
+
+extern struct probe *const probes[PROBES];
+
+/**
+ * probes_arm - arm every probe point that this kernel has
+ *
+ * Arming twice is no error. Returns the error of a core probe that cannot be
+ * armed; then none is. Sleeps.
+ */
+int probes_arm(void);
+
+/* Disarms them; when it returns no handler runs any more. Sleeps. */
+void probes_disarm(void);
+
+bool probes_armed(void);
+
+/* Calls that did not reach the handler, as the kernel counts them. */
+u64 probe_missed(const struct probe *p);
+
+/* 1 << enum cowscope_event for each event that can be seen. */
+u32 probes_events(void);
+
+#endif

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/irq_work.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/ktime.h>
+#include <linux/vmalloc.h>
+#include "compat/mm.h"
+#include "ring.h"
+#include "trace_record.h"
+
+#define TASKS	4096u
+#define BUSY	(~0u)	/* pid of an entry that is being written */
+
+struct ring {
+	struct cowscope_ring *shared;
+	struct cowscope_record *records;
+	u64 head;
+	u64 dropped;
+	bool busy;
+};
+
+static DEFINE_PER_CPU(struct ring, rings);
+static struct cowscope_task *tasks;
+static void *area;		/* tasks, then the rings: what readers map */
+static unsigned int ring_records;
+static size_t ring_stride;
+
+static DECLARE_WAIT_QUEUE_HEAD(readers);
+static int waiting;		/* somebody sleeps on readers */
+
+static void wake_readers(struct irq_work *work)
+{
+	wake_up_interruptible_all(&readers);
+}
+
+static DEFINE_PER_CPU(struct irq_work, wake_work);
+
+static size_t rings_offset(void)
+{
+	return PAGE_ALIGN(TASKS * sizeof(struct cowscope_task));
+}
+
+static size_t map_size(void)
+{
+	return rings_offset() + nr_cpu_ids * ring_stride;
+}
+
+int ring_init(unsigned int records)
+{
+	unsigned int cpu;
+
+	BUILD_BUG_ON(sizeof(struct cowscope_record) != 64);
+	ring_records = roundup_pow_of_two(clamp(records, 64u, 1u << 24));
+	ring_stride = PAGE_SIZE + PAGE_ALIGN((size_t)ring_records * sizeof(struct cowscope_record));
+	area = vmalloc_user(map_size());
+	if (!area)
+		return -ENOMEM;
+
+	tasks = area;
+	for_each_possible_cpu(cpu) {
+		struct ring *ring = per_cpu_ptr(&rings, cpu);
+
+		ring->shared = area + rings_offset() + cpu * ring_stride;
+		ring->records = (void *)ring->shared + PAGE_SIZE;
+		init_irq_work(per_cpu_ptr(&wake_work, cpu), wake_readers);
+	}
+	return 0;
+}
+
+void ring_exit(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		irq_work_sync(per_cpu_ptr(&wake_work, cpu));
+	vfree(area);
+}
+
+void ring_info(struct cowscope_info *info)
+{
+	info->cpus = nr_cpu_ids;
+	info->ring_records = ring_records;
+	info->tasks = TASKS;
+	info->map_size = map_size();
+	info->rings_offset = rings_offset();
+	info->ring_stride = ring_stride;
+	info->ring_data_offset = PAGE_SIZE;
+}
+
+int ring_mmap(struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start > map_size())
+		return -EINVAL;
+	compat_vm_flags_clear(vma, VM_MAYWRITE);
+	return remap_vmalloc_range(vma, area, 0);
+}
+
+/*
+ * Threads with the same low bits of their pid share an entry, on any CPU: who
+ * finds it being written leaves it alone and tries again at its next event.
+ */
+static void task_name(struct task_struct *task)
+{
+	struct cowscope_task *t = &tasks[task->pid & (TASKS - 1)];
+	u32 pid = READ_ONCE(t->pid);
+
+	if (likely(pid == task->pid && !memcmp(t->comm, task->comm, sizeof(t->comm))))
+		return;
+	if (pid == BUSY || cmpxchg(&t->pid, pid, BUSY) != pid)
+		return;
+	smp_wmb();	/* a reader that sees the name in part sees BUSY */
+	t->tgid = task->tgid;
+	memcpy(t->comm, task->comm, sizeof(t->comm));
+	smp_store_release(&t->pid, task->pid);
+}
+
+bool ring_task_name(u32 pid, char comm[16])
+{
+	struct cowscope_task *t = &tasks[pid & (TASKS - 1)];
+
+	if (smp_load_acquire(&t->pid) != pid)
+		return false;
+	memcpy(comm, t->comm, 16);
+	comm[15] = 0;
+	smp_rmb();	/* pairs with task_name() */
+	return READ_ONCE(t->pid) == pid;
+}
+
+struct cowscope_record *ring_begin(enum cowscope_event event)
+{
+	struct ring *ring = this_cpu_ptr(&rings);
+	struct cowscope_record *r;
+
+	if (unlikely(ring->busy)) {
+		ring->dropped++;
+		return NULL;
+	}
+	ring->busy = true;
+
+	r = &ring->records[ring->head & (ring_records - 1)];
+	memset(r, 0, sizeof(*r));
+	r->ts = ktime_get_mono_fast_ns();
+	r->pid = current->pid;
+	r->cpu = smp_processor_id();
+	r->type = event;
+	return r;
+}
+
+void ring_commit(struct cowscope_record *r)
+{
+	struct ring *ring = this_cpu_ptr(&rings);
+
+	task_name(current);
+	ring->head++;
+	smp_store_release(&ring->shared->head, ring->head);
+	/*
+	 * Before the next record overwrites what the old head allowed to read,
+	 * and before looking for a waiter who may not have seen this head.
+	 */
+	smp_mb();
+	trace_record(r);
+	ring->busy = false;
+
+	if (unlikely(READ_ONCE(waiting)) && xchg(&waiting, 0))
+		irq_work_queue(this_cpu_ptr(&wake_work));
+}
+
+u64 ring_written(void)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head);
+	return sum;
+}
+
+u64 ring_dropped(void)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(&rings, cpu)->dropped);
+	return sum;
+}
+
+/* After this, a commit that the caller does not see yet will wake it. */
+static void announce_waiter(void)
+{
+	WRITE_ONCE(waiting, 1);
+	smp_mb();	/* pairs with ring_commit() */
+}
+
+__poll_t ring_poll(struct file *file, poll_table *wait, u64 *seen)
+{
+	u64 now;
+
+	poll_wait(file, &readers, wait);
+	announce_waiter();
+	now = ring_written();
+	if (now == READ_ONCE(*seen))
+		return 0;
+	WRITE_ONCE(*seen, now);
+	return EPOLLIN | EPOLLRDNORM;
+}
+
+struct ring_reader *ring_reader_new(bool from_now)
+{
+	struct ring_reader *reader;
+	unsigned int cpu;
+
+	reader = kvzalloc(struct_size(reader, cursor, nr_cpu_ids), GFP_KERNEL);
+	if (!reader)
+		return NULL;
+	for_each_possible_cpu(cpu) {
+		u64 head = smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head);
+
+		reader->cursor[cpu].end = head;
+		if (from_now)
+			reader->cursor[cpu].next = head;
+		else if (head >= ring_records)
+			reader->cursor[cpu].next = head - ring_records + 1;
+	}
+	return reader;
+}
+
+/* Reads record @c->next of one ring, or skips what is gone. */
+static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_cursor *c,
+		 bool follow, struct cowscope_record *r)
+{
+	for (;;) {
+		u64 head = smp_load_acquire(&ring->shared->head);
+		u64 oldest = head < ring_records ? 0 : head - ring_records + 1;
+
+		if (follow)
+			c->end = head;
+		if (c->next < oldest) {
+			reader->lost += min(oldest, c->end) - min(c->next, c->end);
+			c->next = oldest;
+		}
+		if (c->next >= c->end)
+			return false;
+		*r = ring->records[c->next & (ring_records - 1)];
+		smp_rmb();	/* pairs with ring_commit() */
+		head = READ_ONCE(ring->shared->head);
+		if (c->next + ring_records > head)
+			return true;
+	}
+}
+
+bool ring_next(struct ring_reader *reader, bool follow)
+{
+	struct ring_cursor *first = NULL;
+	struct cowscope_record r;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct ring_cursor *c = &reader->cursor[cpu];
+
+		if (!peek(reader, per_cpu_ptr(&rings, cpu), c, follow, &r))
+			continue;
+		if (!first || r.ts < reader->record.ts) {
+			reader->record = r;
+			first = c;
+		}
+	}
+	if (!first)
+		return false;
+	first->next++;
+	return true;
+}
+
+static bool readable(struct ring_reader *reader)
+{
+	unsigned int cpu;
+
+	announce_waiter();
+	for_each_possible_cpu(cpu)
+		if (smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head) >
+		    reader->cursor[cpu].next)
+			return true;
+	return false;
+}
+
+int ring_wait(struct ring_reader *reader)
+{
+	return wait_event_interruptible(readers, readable(reader));
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a write fault on a private page would decide, and what it meant. The
+ * three rules are those of do_wp_page() and reuse_swap_page() in Linux 5.8,
+ * of do_wp_page() in 5.10, and of do_wp_page() and wp_can_reuse_anon_folio()
+ * in 6.1, 6.12 and 7.3.
+ */
+#include "rules.h"
+
+static bool is_anon(const struct cowscope_counts *c)
+{
+	unsigned int kind = COWSCOPE_STATE_KIND(c->state);
+
+	return kind == COWSCOPE_KIND_ANON || kind == COWSCOPE_KIND_KSM;
+}
+
+static bool is_ksm(const struct cowscope_counts *c)
+{
+	return COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_KSM;
+}
+
+static s32 folio_pages(const struct cowscope_counts *c)
+{
+	return 1 << COWSCOPE_STATE_ORDER(c->state);
+}
+
+static bool is_large(const struct cowscope_counts *c)
+{
+	return COWSCOPE_STATE_ORDER(c->state) > 0;
+}
+
+/* A private page that is not anonymous is copied under every rule. */
+static bool copied_by_all(const struct cowscope_counts *c)
+{
+	return COWSCOPE_STATE_KIND(c->state) != COWSCOPE_KIND_UNKNOWN &&
+	       COWSCOPE_STATE_KIND(c->state) != COWSCOPE_KIND_ANON;
+}
+
+/* reuse_swap_page(): the swap slot's users count too, and cannot be read. */
+static enum cowscope_decision by_mapcount(const struct cowscope_counts *c)
+{
+	if (c->mapcount == COWSCOPE_COUNT_NA)
+		return COWSCOPE_DECISION_NONE;
+	if (c->mapcount > 1)
+		return COWSCOPE_COPY;
+	/* A PTE-mapped THP goes by its most mapped page, which is not read. */
+	if (is_large(c) && c->folio_mapcount != 1)
+		return COWSCOPE_EITHER;
+	return c->state & COWSCOPE_STATE_SWAPCACHE ? COWSCOPE_EITHER : COWSCOPE_REUSE;
+}
+
+static enum cowscope_decision by_page_count(const struct cowscope_counts *c)
+{
+	if (c->refcount != 1 || c->mapcount > 1)
+		return COWSCOPE_COPY;
+	return c->state & COWSCOPE_STATE_LOCKED ? COWSCOPE_COPY : COWSCOPE_REUSE;
+}
+
+/* wp_can_reuse_anon_folio() for a small folio, and 6.1 for a large one. */
+static enum cowscope_decision by_references(const struct cowscope_counts *c)
+{
+	bool in_swapcache = c->state & COWSCOPE_STATE_SWAPCACHE;
+	bool on_lru = c->state & COWSCOPE_STATE_LRU;
+
+	if (c->refcount > 1 + in_swapcache + !on_lru)
+		return COWSCOPE_COPY;
+	/* lru_add_drain() reaches this CPU's caches only. */
+	if (c->refcount > 1 + in_swapcache)
+		return COWSCOPE_EITHER;
+	if (c->state & COWSCOPE_STATE_LOCKED)
+		return COWSCOPE_COPY;
+	/* folio_free_swap() fails if the slot has other users. */
+	return in_swapcache ? COWSCOPE_EITHER : COWSCOPE_REUSE;
+}
+
+/* __wp_can_reuse_large_anon_folio(): all references are this mm's mappings. */
+static enum cowscope_decision by_mappings(const struct cowscope_counts *c)
+{
+	if (c->folio_mapcount == COWSCOPE_COUNT_NA)
+		return COWSCOPE_DECISION_NONE;
+	if (c->folio_mapcount <= 1 || c->state & COWSCOPE_STATE_MM_SHARED)
+		return COWSCOPE_COPY;
+	if (c->state & COWSCOPE_STATE_SWAPCACHE)
+		return COWSCOPE_EITHER;
+	return c->folio_mapcount == c->refcount ? COWSCOPE_REUSE : COWSCOPE_COPY;
+}
+
+static enum cowscope_decision by_exclusive(const struct cowscope_counts *c,
+					   enum cowscope_large_rule large)
+{
+	switch (COWSCOPE_STATE_EXCLUSIVE(c->state)) {
+	case COWSCOPE_NA:
+		return COWSCOPE_DECISION_NONE;
+	case COWSCOPE_YES:
+		return COWSCOPE_REUSE;
+	}
+	if (is_large(c) && large == COWSCOPE_LARGE_NEVER)
+		return COWSCOPE_COPY;
+	if (is_large(c) && large == COWSCOPE_LARGE_MAPPINGS)
+		return by_mappings(c);
+	return by_references(c);
+}
+
+static enum cowscope_decision decide(const struct cowscope_counts *c,
+				     enum cowscope_rule rule,
+				     enum cowscope_large_rule large)
+{
+	if (copied_by_all(c))
+		return COWSCOPE_COPY;
+	if (!is_anon(c))
+		return COWSCOPE_DECISION_NONE;
+
+	switch (rule) {
+	case COWSCOPE_RULE_MAPCOUNT:
+		return by_mapcount(c);
+	case COWSCOPE_RULE_PAGE_COUNT:
+		return by_page_count(c);
+	case COWSCOPE_RULE_EXCLUSIVE:
+		return by_exclusive(c, large);
+	default:
+		return COWSCOPE_DECISION_NONE;
+	}
+}
+
+enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
+					const struct cowscope_rule_in_force *k)
+{
+	/* wp_page_shared() and wp_pfn_shared() may ask the filesystem. */
+	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+		return COWSCOPE_EITHER;
+	return decide(c, k->rule, k->large);
+}
+
+u8 cowscope_would_all(const struct cowscope_counts *c,
+		      const struct cowscope_rule_in_force *k)
+{
+	unsigned int rule;
+	u8 all = 0;
+
+	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+		return 0;
+	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
+		enum cowscope_decision d = decide(c, rule, k->large);
+
+		if (d == COWSCOPE_COPY || d == COWSCOPE_REUSE)
+			all |= d << 2 * rule;
+	}
+	return all;
+}
+
+s32 cowscope_explained(const struct cowscope_counts *c)
+{
+	s32 nr = folio_pages(c);
+
+	switch (COWSCOPE_STATE_KIND(c->state)) {
+	case COWSCOPE_KIND_ANON:
+	case COWSCOPE_KIND_KSM:
+	case COWSCOPE_KIND_FILE:
+	case COWSCOPE_KIND_SHMEM:
+		break;
+	default:
+		return COWSCOPE_COUNT_NA;
+	}
+	if (c->folio_mapcount == COWSCOPE_COUNT_NA)
+		return COWSCOPE_COUNT_NA;
+
+	return c->folio_mapcount + c->held_refs +
+	       (c->state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
+	       (c->state & COWSCOPE_STATE_MAPPING ? nr : 0) +
+	       (c->state & COWSCOPE_STATE_PRIVATE ? 1 : 0) +
+	       (c->state & COWSCOPE_STATE_LRU ? 0 : 1);
+}
+
+static enum cowscope_verdict judge_copy(const struct cowscope_counts *c)
+{
+	s32 explained = cowscope_explained(c);
+
+	if (c->held_own)
+		return COWSCOPE_VERDICT_PIN_LOST;
+	if (COWSCOPE_STATE_EXCLUSIVE(c->state) == COWSCOPE_YES &&
+	    COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
+		return COWSCOPE_VERDICT_PIN_LOST;
+
+	switch (COWSCOPE_STATE_KIND(c->state)) {
+	case COWSCOPE_KIND_ZERO:
+	case COWSCOPE_KIND_PFN:
+		return COWSCOPE_VERDICT_NEEDED;
+	}
+	if (explained == COWSCOPE_COUNT_NA)
+		return COWSCOPE_VERDICT_UNKNOWN;
+	if (c->refcount > explained)
+		return COWSCOPE_VERDICT_MAYBE_LOST;
+	if (!is_anon(c) || is_ksm(c) || c->held_other || c->mapcount > 1)
+		return COWSCOPE_VERDICT_NEEDED;
+	return c->mapcount == 1 ? COWSCOPE_VERDICT_SUPERFLUOUS : COWSCOPE_VERDICT_UNKNOWN;
+}
+
+enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
+				     enum cowscope_decision decision, bool copied)
+{
+	if (copied)
+		return judge_copy(c);
+	if (decision != COWSCOPE_REUSE)
+		return COWSCOPE_VERDICT_NONE;
+	/* Whoever holds a page of a shared mapping wants to see the write. */
+	if (c->held_other && !(c->state & COWSCOPE_STATE_SHARED_VMA))
+		return COWSCOPE_VERDICT_LEAK;
+	return COWSCOPE_VERDICT_FINE;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Counters, one set per CPU; they count also what is not recorded. */
+#ifndef COWSCOPE_STATS_H
+#define COWSCOPE_STATS_H
+
+#include <linux/cowscope.h>
+#include <linux/percpu.h>
+#include "probes.h"
+
+/*
+ * What became of each call of a probed function that reached its handler:
+ * entered = filtered + declined + ended + in flight. What did not reach the
+ * handler is counted by the kernel (probe_missed()).
+ */
+struct probe_stats {
+	u64 entered;
+	u64 filtered;	/* by CONTROL FOLLOW */
+	u64 declined;	/* of no interest, a thread's clone for example */
+	u64 ended;
+	u64 skipped;	/* ended, but without a place to keep its state */
+};
+
+struct stats {
+	struct probe_stats probe[PROBES];
+	u64 event[COWSCOPE_EVENTS];	/* written into a ring */
+	u64 fault[COWSCOPE_LEVELS][COWSCOPE_DECISIONS][COWSCOPE_VERDICTS];
+	u64 predicted_right;
+	u64 predicted_either;
+	u64 predicted_wrong;
+	u64 unpredicted;
+	u64 wrprotect_unwalked;		/* pages that were not looked at */
+	u64 lost_unlisted;		/* holders beyond those one fault lists */
+};
+
+DECLARE_PER_CPU(struct stats, cowscope_stats);
+
+#define stats_inc(field)	this_cpu_inc(cowscope_stats.field)
+#define stats_add(field, n)	this_cpu_add(cowscope_stats.field, n)
+
+/**
+ * stats_each - every counter by its name
+ * @put: called once a counter
+ * @ctx: handed through
+ *
+ * Sleeps not. Counters are read one after the other while they may change.
+ */
+void stats_each(void (*put)(void *ctx, const char *name, u64 value), void *ctx);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef COWSCOPE_TRACE_RECORD_H
+#define COWSCOPE_TRACE_RECORD_H
+
+#include <linux/cowscope.h>
+
+/* Hands a record to the trace event of its type; a patched-out branch if off. */
+void trace_record(const struct cowscope_record *r);
+
+#endif
