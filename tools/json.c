@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/* JSON, one object a line. */
+#include "output.h"
+
+#include "format.h"
+
+/* Length of the UTF-8 sequence that begins here, 0 if none does. */
+static size_t utf8(const unsigned char *p, size_t left)
+{
+	/* The second byte's range keeps out overlong forms and surrogates. */
+	static const struct {
+		unsigned char first, last, low, high;
+		size_t length;
+	} forms[] = {
+		{ 0x00, 0x7f, 0x80, 0xbf, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (*p < forms[i].first || *p > forms[i].last)
+			continue;
+		if (forms[i].length > left)
+			return 0;
+		for (k = 1; k < forms[i].length; k++)
+			if (p[k] < (k == 1 ? forms[i].low : 0x80) ||
+			    p[k] > (k == 1 ? forms[i].high : 0xbf))
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
+struct json_object *json_text(const char *text, size_t length)
+{
+	char *clean = malloc(3 * length + 1);
+	struct json_object *string;
+	size_t i = 0, n = 0;
+
+	if (!clean)
+		return NULL;
+	while (i < length) {
+		size_t sequence = utf8((const unsigned char *)text + i, length - i);
+
+		if (sequence) {
+			memcpy(clean + n, text + i, sequence);
+			n += sequence;
+			i += sequence;
+		} else {
+			memcpy(clean + n, "\xef\xbf\xbd", 3);
+			n += 3;
+			i++;
+		}
+	}
+	string = json_object_new_string_len(clean, n);
+	free(clean);
+	return string;
+}
+
+void json_add(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, text ? json_text(text, strlen(text)) : NULL);
+}
+
+void json_add_number(struct json_object *object, const char *key, u64 number)
+{
+	json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+void json_print(struct json_object *object)
+{
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+						    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+/* "-" in a line is null here, but a mark's text is what it is. */
+static void add_field(void *ctx, const char *key, const char *value, bool number)
+{
+	if (number)
+		json_object_object_add(ctx, key, json_object_new_int64(strtoll(value, NULL, 10)));
+	else
+		json_add(ctx, key, strcmp(value, "-") || !strcmp(key, "text") ? value : NULL);
+}
+
+struct json_object *record_json(const struct cowscope_record *r, const char *comm)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_add_number(object, "ts", r->ts);
+	json_add(object, "comm", comm);
+	json_add_number(object, "pid", r->pid);
+	json_add_number(object, "cpu", r->cpu);
+	json_add(object, "event", cowscope_event_name(r->type));
+	cowscope_fields(r, add_field, object);
+	return object;
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+/* cowscope record: follow one process and its descendants, then report. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "output.h"
+#include "recording.h"
+#include "signals.h"
+#include "summary.h"
+#include "target.h"
+
+/* Between two looks at busy rings: long enough to be cheap. */
+#define NAP_MS	5
+#define IDLE_MS	100
+
+/* One run of `cowscope record`. */
+struct recorder {
+	struct device device;
+	struct reader reader;
+	struct target target;
+	struct recording_out out;
+	const char *path;	/* of the recording, or NULL; NULL after an error */
+	bool is_command;	/* the target was started here */
+	bool enabled_here;
+	bool warned;		/* by a first signal */
+	int signals;		/* signalfd */
+	int interrupted;	/* by this signal, the target runs on */
+	u64 missed_before;
+	struct names names;
+	struct summary summary;
+	int status;
+};
+
+static u64 count_missed(const struct device *d)
+{
+	char *stats = device_stats(d);
+	u64 missed;
+
+	if (!stats)
+		return 0;
+	missed = stats_missed(stats);
+	free(stats);
+	return missed;
+}
+
+static void give_up_file(struct recorder *rec, int err)
+{
+	rec->status = fail("cannot write %s: %s; there will be no recording", rec->path,
+			   strerror(-err));
+	recording_discard(&rec->out);
+	rec->path = NULL;
+}
+
+static void learn_name(struct recorder *rec, const struct cowscope_record *r)
+{
+	struct cowscope_task task = { .pid = r->target, .tgid = r->target };
+
+	/* Children are remembered to see whether they outlive the command. */
+	if (r->type == COWSCOPE_EVENT_FORK && r->target && !names_get(&rec->names, r->target))
+		names_put(&rec->names, &task);
+	if (r->pid && device_task(&rec->device, r->pid, &task))
+		names_put(&rec->names, &task);
+}
+
+/* Returns how many records there were. */
+static u64 drain(struct recorder *rec, u64 horizon)
+{
+	struct cowscope_record r;
+	u64 n = 0;
+	int err;
+
+	reader_batch(&rec->reader, horizon);
+	for (; reader_next(&rec->reader, &r); n++) {
+		summary_add(&rec->summary, &r);
+		learn_name(rec, &r);
+		err = rec->path ? recording_put(&rec->out, &r) : 0;
+		if (err)
+			give_up_file(rec, err);
+	}
+	return n;
+}
+
+/*
+ * A terminal sends its signals to the command too, which may end by itself and
+ * be recorded to its end; what was sent to this process alone is handed on.
+ * The second signal ends the recording at once.
+ */
+static void take_signal(struct recorder *rec)
+{
+	struct signalfd_siginfo info;
+
+	if (!signals_read(rec->signals, &info))
+		return;
+	if (!rec->is_command || rec->warned)
+		rec->interrupted = info.ssi_signo;
+	else if (info.ssi_code != SI_KERNEL)
+		kill(rec->target.pid, info.ssi_signo);
+	rec->warned = true;
+}
+
+static void watch(struct recorder *rec)
+{
+	struct pollfd p[] = {
+		{ .fd = rec->target.pidfd, .events = POLLIN },
+		{ .fd = rec->signals, .events = POLLIN },
+		{ .fd = rec->device.fd, .events = POLLIN },
+	};
+	u64 n;
+
+	do {
+		n = drain(rec, reader_horizon());
+		if (poll(p, n ? 2 : 3, n ? NAP_MS : IDLE_MS) < 0 && errno != EINTR)
+			break;
+		if (p[1].revents)
+			take_signal(rec);
+	} while (!p[0].revents && !rec->interrupted);
+	drain(rec, READER_ALL);
+}
+
+static bool is_running(u32 pid)
+{
+	char path[32], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(file);
+	return state && state != 'Z' && state != 'X';
+}
+
+static void tell_survivors(const struct recorder *rec)
+{
+	char list[120] = "";
+	size_t i, n = 0, length = 0;
+
+	for (i = 0; i < rec->names.room; i++) {
+		const struct cowscope_task *t = &rec->names.task[i];
+
+		if (!t->pid || t->tgid != t->pid || t->pid == (u32)rec->target.pid ||
+		    !is_running(t->pid))
+			continue;
+		n++;
+		if (length < sizeof(list) - 16)
+			length += snprintf(list + length, sizeof(list) - length, " %u", t->pid);
+	}
+	if (n)
+		note("%zu descendants still run and are not recorded any more:%s%s", n, list,
+		     length < sizeof(list) - 16 ? "" : " ...");
+}
+
+static int begin(struct recorder *rec)
+{
+	const struct device *d = &rec->device;
+	int err;
+
+	err = device_control(d, COWSCOPE_CONTROL_FOLLOW, rec->target.pid);
+	switch (-err) {
+	case 0:
+		break;
+	case EBUSY:
+		return fail("another 'cowscope record' or 'cowscope run' has set a filter: wait for it to end");
+	case ESRCH:
+		return fail("no process %d", rec->target.pid);
+	case EOPNOTSUPP:
+		return fail("this kernel has no sched_process_fork tracepoint to follow descendants by");
+	default:
+		return fail("cannot follow process %d: %s", rec->target.pid, strerror(-err));
+	}
+	err = reader_open(&rec->reader, &rec->device, READER_NOW);
+	if (err)
+		return fail("cannot map the rings: %s", strerror(-err));
+	rec->missed_before = count_missed(d);
+	if (d->info.enabled)
+		return EXIT_SUCCESS;
+	err = device_control(d, COWSCOPE_CONTROL_ENABLE, 0);
+	if (err)
+		return fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
+			    strerror(-err));
+	rec->enabled_here = true;
+	return EXIT_SUCCESS;
+}
+
+static void report(struct recorder *rec)
+{
+	struct summary_about about = {
+		.rule = rec->device.info.rule,
+		.lost = reader_lost(&rec->reader),
+		.missed = count_missed(&rec->device) - rec->missed_before,
+	};
+	struct utsname u;
+	int err;
+
+	if (rec->path) {
+		err = recording_finish(&rec->out, &rec->names, about.lost, about.missed);
+		if (err)
+			rec->status = fail("cannot write %s: %s", rec->path, strerror(-err));
+	}
+	about.release = uname(&u) ? "?" : u.release;
+	summary_print(&rec->summary, &rec->names, &about);
+	tell_survivors(rec);
+}
+
+/* With the device open, the file begun and the target known. */
+static void record(struct recorder *rec, const char *name)
+{
+	int err;
+
+	rec->status = begin(rec);
+	if (rec->status)
+		return;
+	if (rec->is_command) {
+		err = target_go(&rec->target);
+		if (err) {
+			fail("cannot run %s: %s", name, strerror(-err));
+			rec->status = err == -ENOENT ? 127 : 126;
+			return;
+		}
+	}
+	watch(rec);
+	if (rec->enabled_here)
+		device_control(&rec->device, COWSCOPE_CONTROL_DISABLE, 0);
+	report(rec);
+}
+
+static int run(struct recorder *rec, char **argv, pid_t pid)
+{
+	int err, ended = EXIT_SUCCESS;
+
+	err = device_open(&rec->device);
+	if (err)
+		return fail("%s", device_error(err));
+
+	rec->signals = signals_open();
+	if (rec->is_command)
+		err = target_start(&rec->target, argv);
+	else
+		err = target_attach(&rec->target, pid);
+	if (err)
+		return rec->is_command ? fail("cannot start a process: %s", strerror(-err)) :
+		       err == -EINVAL ? fail("%d is a thread: give its process", pid) :
+					fail("process %d: %s", pid, strerror(-err));
+
+	err = rec->path ? recording_create(&rec->out, rec->path, rec->device.info.rule) : 0;
+	if (err)
+		rec->status = fail("cannot write %s: %s", rec->path, err == -EINVAL ?
+				   "it is there and no regular file" : strerror(-err));
+	else
+		record(rec, argv[0]);
+
+	if (rec->path)
+		recording_discard(&rec->out);
+	if (rec->is_command)
+		ended = rec->interrupted ? 128 + rec->interrupted : target_end(&rec->target);
+	if (!rec->status)
+		rec->status = ended;
+	reader_close(&rec->reader);
+	names_free(&rec->names);
+	device_close(&rec->device);
+	return rec->status;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "output", required_argument, NULL, 'o' },
+		{ "pid", required_argument, NULL, 'p' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct recorder *rec = calloc(1, sizeof(*rec));
+	long pid = 0;
+	char *end;
+	int opt, status;
+
+	if (!rec)
+		return fail("out of memory");
+	while ((opt = next_option(argc, argv, "+o:p:", longs)) != -1) {
+		if (opt == 'o') {
+			rec->path = optarg;
+			continue;
+		}
+		pid = strtol(optarg, &end, 10);
+		if (*end || end == optarg || pid <= 0 || pid > 0x7fffffff)
+			usage_error("'%s' is no process id", optarg);
+	}
+	rec->is_command = optind < argc;
+	if (rec->is_command == !!pid)
+		usage_error("either -p PID or a COMMAND is needed");
+	status = run(rec, argv + optind, pid);
+	free(rec);
+	return finish(status);
+}

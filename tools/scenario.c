@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Finding scenarios, running their files, reading what they declare. */
+#include "scenario.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "cowscope.h"
+#include "format.h"
+#include "judge.h"
+#include "prim.h"
+
+static const struct {
+	const char *name;
+	const char *text;
+} files[] = {
+#include "scenario_files.h"
+};
+
+static char error_text[512];
+
+static __printf(1, 2) const char *error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error_text, sizeof(error_text), format, args);
+	va_end(args);
+	return error_text;
+}
+
+const char *const *scenario_builtins(void)
+{
+	static const char *names[ARRAY_SIZE(files) + 1];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		names[i] = files[i].name;
+	return names;
+}
+
+/* How many letters to change, add or drop to make b of a. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int row[32], i, j, corner, above;
+	unsigned int length = strlen(b);
+
+	if (length >= ARRAY_SIZE(row))
+		return ~0U;
+	for (j = 0; j <= length; j++)
+		row[j] = j;
+	for (i = 1; a[i - 1]; i++) {
+		corner = row[0];
+		row[0] = i;
+		for (j = 1; j <= length; j++) {
+			above = row[j];
+			row[j] = corner + (a[i - 1] != b[j - 1]);
+			if (row[j] > above + 1)
+				row[j] = above + 1;
+			if (row[j] > row[j - 1] + 1)
+				row[j] = row[j - 1] + 1;
+			corner = above;
+		}
+	}
+	return row[length];
+}
+
+static const char *unknown(const char *name)
+{
+	char near[256] = "";
+	size_t i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		if (distance(name, files[i].name) > 3 && !strstr(files[i].name, name) &&
+		    !strstr(name, files[i].name))
+			continue;
+		if (n < sizeof(near))
+			n += snprintf(near + n, sizeof(near) - n, "%s%s",
+				      n ? ", " : "; did you mean ", files[i].name);
+	}
+	return error("no scenario %s%s%s", name, near,
+		     *near ? "?" : "; `cowscope list` shows all, a file needs a '/' or \".lua\"");
+}
+
+/* Reads a whole file; NULL with errno set if it cannot. */
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return NULL;
+	if (getdelim(&text, &size, '\0', f) < 0 && !feof(f)) {
+		free(text);
+		text = NULL;
+	} else if (!text) {
+		text = strdup("");
+	}
+	fclose(f);
+	return text;
+}
+
+static const char *find(struct scenario *s, const char *what)
+{
+	const char *base = strrchr(what, '/');
+	size_t i, length = strlen(what);
+
+	if (base || (length > 4 && !strcmp(what + length - 4, ".lua"))) {
+		base = base ? base + 1 : what;
+		s->file = strdup(what);
+		s->name = strndup(base, strcspn(base, "."));
+		s->text = slurp(what);
+		return s->text ? NULL : error("%s: %s", what, strerror(errno));
+	}
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		if (!strcmp(files[i].name, what))
+			break;
+	if (i == ARRAY_SIZE(files))
+		return unknown(what);
+	s->name = strdup(what);
+	s->text = strdup(files[i].text);
+	return asprintf(&s->file, "%s.lua", what) < 0 ? error("out of memory") : NULL;
+}
+
+/*
+ * What `expect` says for one rule and one holder: a text for all, or a table by
+ * rule, each again a text for all or a table by holder. The declaration is on
+ * top of the stack.
+ */
+static const char *expectation(lua_State *L, const char *rule, const char *holder)
+{
+	const char *const key[] = { rule, holder };
+	const char *text;
+	size_t i;
+
+	lua_getfield(L, -1, "expect");
+	for (i = 0; i < ARRAY_SIZE(key) && key[i] && lua_istable(L, -1); i++) {
+		lua_getfield(L, -1, key[i]);
+		lua_remove(L, -2);
+	}
+	/* The table keeps the text alive as long as the interpreter lives. */
+	text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	lua_pop(L, 1);
+	return text;
+}
+
+/* One holder's expectations; the declaration is on top of the stack. */
+static const char *read_variant(struct scenario *s, struct variant *v, const char *holder)
+{
+	const char *wrong;
+	unsigned int rule;
+
+	v->holder = holder;
+	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
+		v->expect[rule] = expectation(s->lua, cowscope_rule_name(rule), holder);
+		wrong = v->expect[rule] ? judge_syntax(v->expect[rule]) : NULL;
+		if (wrong)
+			return error("%s: expect \"%s\": %s", s->file, v->expect[rule], wrong);
+	}
+	return NULL;
+}
+
+/* A misspelt key would silently expect nothing. */
+static const char *check_keys(struct scenario *s)
+{
+	static const char *const known[] = { "title", "holders", "expect" };
+	lua_State *L = s->lua;
+	size_t i;
+
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+
+		for (i = 0; i < ARRAY_SIZE(known) && strcmp(key, known[i]); i++)
+			;
+		if (i == ARRAY_SIZE(known))
+			return error("%s: scenario{} has no field \"%s\": title, holders, expect",
+				     s->file, key);
+	}
+	return NULL;
+}
+
+/* Reads the declaration on top of the stack. */
+static const char *read_declaration(struct scenario *s)
+{
+	const char *wrong = check_keys(s);
+	lua_State *L = s->lua;
+	size_t i;
+
+	if (wrong)
+		return wrong;
+	lua_getfield(L, -1, "title");
+	s->title = lua_tostring(L, -1);
+	lua_pop(L, 1);
+	if (!s->title)
+		return error("%s: scenario{} needs a title, one line", s->file);
+
+	lua_getfield(L, -1, "holders");
+	s->variants = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+	s->variant = calloc(s->variants ? s->variants : 1, sizeof(*s->variant));
+	if (!s->variant)
+		return error("out of memory");
+	for (i = 0; i < s->variants; i++) {
+		lua_rawgeti(L, -1, i + 1);
+		s->variant[i].holder = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	if (!s->variants)
+		s->variants = 1;
+
+	for (i = 0; i < s->variants && !wrong; i++)
+		wrong = read_variant(s, &s->variant[i], s->variant[i].holder);
+	return wrong;
+}
+
+static const char *run_file(struct scenario *s)
+{
+	lua_State *L = s->lua;
+	char chunk[256];
+	const char *wrong;
+
+	snprintf(chunk, sizeof(chunk), "@%s", s->file);
+	if (luaL_loadbufferx(L, s->text, strlen(s->text), chunk, "t") ||
+	    lua_pcall(L, 0, 0, 0))
+		return error("%s", luaL_tolstring(L, -1, NULL));
+	if (lua_getfield(L, LUA_REGISTRYINDEX, PRIM_DECLARATION) != LUA_TTABLE)
+		return error("%s: declares nothing; begin with scenario { title = \"...\" }",
+			     s->file);
+	wrong = read_declaration(s);
+	if (wrong)
+		return wrong;
+	if (lua_getglobal(L, "story") != LUA_TFUNCTION)
+		return error("%s: has no function story(holder)", s->file);
+	lua_settop(L, 0);
+	return NULL;
+}
+
+const char *scenario_load(struct scenario *s, const char *what)
+{
+	const char *wrong;
+
+	memset(s, 0, sizeof(*s));
+	wrong = find(s, what);
+	if (!wrong) {
+		s->lua = luaL_newstate();
+		if (!s->lua)
+			return error("out of memory");
+		prim_open(s->lua, s);
+		wrong = run_file(s);
+	}
+	return wrong;
+}
+
+void scenario_free(struct scenario *s)
+{
+	if (s->lua)
+		lua_close(s->lua);
+	free(s->variant);
+	free(s->name);
+	free(s->file);
+	free(s->text);
+}
+
+const char *scenario_line(const struct scenario *s, int line, size_t *length)
+{
+	const char *text = s->text;
+
+	while (--line > 0) {
+		text += strcspn(text, "\n");
+		if (!*text)
+			break;
+		text++;
+	}
+	text += strspn(text, " \t");
+	*length = strcspn(text, "\n");
+	return text;
+}

@@ -1,0 +1,35 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- The plainest way to write-protect memory in place: mprotect() to read-only
+-- and back, as garbage collectors do for their write barriers. On a private
+-- mapping the page_count kernels leave the PTE read-only, and the write fault
+-- that follows copies whatever anybody holds, pinned or not.
+--
+-- Since Linux 6.1 mprotect() itself makes the PTE of an exclusive page writable
+-- again, and there is no fault at all.
+
+scenario {
+	title = "mprotect to read-only and back, then the owner writes",
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	expect = {
+		page_count = {
+			get_ro = "A copy pin_lost refcount=2 mapcount=1",
+			pin_ro = "A copy pin_lost refcount=1025 mapcount=1",
+			pin_rw_longterm = "A copy pin_lost refcount=1025 mapcount=1",
+			vmsplice = "A copy maybe_lost refcount=2 mapcount=1",
+		},
+		exclusive = "B none",
+	},
+}
+
+function story(holder)
+	local page = map()
+	page:write "A"
+	settle()
+
+	local ref = hold(page, holder)
+	page:mprotect "r"
+	page:mprotect "rw"
+	page:write "B"
+	return ref:read()
+end

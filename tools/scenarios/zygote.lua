@@ -1,0 +1,49 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- CVE-2020-29374. Android's zygote forks children that it does not trust. A
+-- child takes a reference to a page that it still shares with its parent and
+-- unmaps the page; now the parent is the only one that maps it. The mapcount
+-- rule, up to Linux 5.8, let the parent reuse it, and the child read what the
+-- parent wrote. Jann Horn's report of it led to the page_count rule.
+--
+-- No kernel since 5.9 leaks: the child must go on reading the old byte. A copy
+-- made for that is needed, not wasted. Where the child pins, it does so on a
+-- page of its own: to pin for writing is to write, and since 5.19 pinning for
+-- reading unshares first.
+
+scenario {
+	title = "a child keeps a reference and unmaps, then the parent writes",
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	expect = {
+		page_count = {
+			get_ro = "A copy needed refcount=2 mapcount=1",
+			pin_ro = "A copy needed refcount=1025 mapcount=1",
+			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1",
+			vmsplice = "A copy maybe_lost refcount=2 mapcount=1",
+		},
+		exclusive = {
+			get_ro = "A copy needed refcount=2 mapcount=1 exclusive=no",
+			pin_ro = "A reuse fine refcount=1 mapcount=1 exclusive=no",
+			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1 exclusive=no",
+			vmsplice = "A copy maybe_lost refcount=2 mapcount=1 exclusive=no",
+		},
+	},
+}
+
+function story(holder)
+	local page = map()
+	page:write "A"
+	settle()
+
+	local child = fork(function(parent)
+		local ref = hold(page, holder)
+		page:munmap()
+		parent:barrier() -- the reference is all that the child has left
+		parent:barrier() -- the parent has written
+		return ref:read()
+	end)
+	child:barrier()
+	page:write "B"
+	child:barrier()
+	return child:wait()
+end

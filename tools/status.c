@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/* cowscope status: what is loaded, what it sees, what it missed. */
+#include <errno.h>
+#include <sys/utsname.h>
+
+#include "device.h"
+#include "format.h"
+#include "output.h"
+
+#define PROBES	"/sys/kernel/debug/cowscope/probes"
+
+/* "a b c": the events that can be seen here, or those that cannot. */
+static void list_events(char *buf, size_t size, u32 events)
+{
+	unsigned int i;
+	size_t n = 0;
+
+	snprintf(buf, size, "none");
+	for (i = 1; i < COWSCOPE_EVENTS && n < size; i++)
+		if (events & 1u << i)
+			n += snprintf(buf + n, size - n, "%s%s", n ? " " : "",
+				      cowscope_event_name(i));
+}
+
+static FILE *open_probes(void)
+{
+	FILE *file = fopen(PROBES, "re");
+
+	if (!file)
+		note("no state of the probes: " PROBES ": %s%s", strerror(errno), errno == ENOENT ?
+		     "; mount -t debugfs none /sys/kernel/debug" : "");
+	return file;
+}
+
+static void print_probes(void)
+{
+	FILE *file = open_probes();
+	char line[512];
+
+	if (!file)
+		return;
+	putchar('\n');
+	while (fgets(line, sizeof(line), file))
+		fputs(line, stdout);
+	fclose(file);
+}
+
+/* Columns as the first line names them; what is beyond them is an error. */
+static struct json_object *probes_json(void)
+{
+	struct json_object *probes = json_object_new_array();
+	FILE *file = open_probes();
+	char header[256], line[512];
+
+	if (!file || !fgets(header, sizeof(header), file))
+		goto out;
+	while (fgets(line, sizeof(line), file)) {
+		struct json_object *probe = json_object_new_object();
+		char *key, *value, *keys = header, *values = line;
+		char names[256];
+
+		memcpy(names, header, sizeof(names));
+		line[strcspn(line, "\n")] = '\0';
+		keys = names;
+		while ((key = strsep(&keys, "\n "))) {
+			if (!*key)
+				continue;
+			values += strspn(values, " ");
+			value = strsep(&values, " ");
+			json_add(probe, key, value);
+			if (!values)
+				values = "";
+		}
+		values += strspn(values, " ");
+		json_add(probe, "error", *values ? values : NULL);
+		json_object_array_add(probes, probe);
+	}
+out:
+	if (file)
+		fclose(file);
+	return probes;
+}
+
+static struct json_object *events_json(u32 events)
+{
+	struct json_object *array = json_object_new_array();
+	unsigned int i;
+
+	for (i = 1; i < COWSCOPE_EVENTS; i++)
+		if (events & 1u << i)
+			json_object_array_add(array,
+					      json_object_new_string(cowscope_event_name(i)));
+	return array;
+}
+
+static struct json_object *stats_json(const char *stats)
+{
+	struct json_object *object = json_object_new_object();
+	char name[64];
+	unsigned long long value;
+	int n;
+
+	for (; sscanf(stats, "%63s %llu\n%n", name, &value, &n) == 2; stats += n)
+		json_add_number(object, name, value);
+	return object;
+}
+
+static void status_json(const struct cowscope_info *info, const char *release, const char *stats)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "loaded", json_object_new_boolean(true));
+	json_add(object, "version", info->version);
+	json_add(object, "command_version", COWSCOPE_VERSION);
+	json_add(object, "kernel", release);
+	json_object_object_add(object, "supported", json_object_new_boolean(kernel_supported()));
+	json_add(object, "rule", cowscope_rule_name(info->rule));
+	json_object_object_add(object, "recording", json_object_new_boolean(info->enabled));
+	json_add_number(object, "rings", info->cpus);
+	json_add_number(object, "ring_records", info->ring_records);
+	json_object_object_add(object, "events", events_json(info->events));
+	json_object_object_add(object, "probes", probes_json());
+	json_object_object_add(object, "stats", stats_json(stats));
+	json_print(object);
+}
+
+static void status_text(const struct cowscope_info *info, const char *release, const char *stats)
+{
+	const u32 all = (1u << COWSCOPE_EVENTS) - 2;
+	u64 missed = stats_missed(stats);
+	char events[256];
+
+	printf("module     %s%s, recording is %s%s%s\n", info->version,
+	       strcmp(info->version, COWSCOPE_VERSION) ? " (the command is " COWSCOPE_VERSION ")" : "",
+	       color_on(info->enabled ? COLOR_GOOD : COLOR_WARN), info->enabled ? "on" : "off",
+	       color_off(COLOR_GOOD));
+	printf("kernel     %s, %s; supported: %s\n", release,
+	       kernel_supported() ? "supported" : "not tested", kernel_list());
+	printf("rule       %s\n", cowscope_rule_name(info->rule));
+	list_events(events, sizeof(events), info->events);
+	printf("sees       %s\n", events);
+	if (~info->events & all) {
+		list_events(events, sizeof(events), ~info->events & all);
+		printf("sees not   %s\n", events);
+	}
+	printf("records    %llu written, the last %u of each of %u CPUs are kept%s\n",
+	       (unsigned long long)stats_sum(stats, "ring.written"), info->ring_records,
+	       info->cpus, stats_sum(stats, "filter.active") ? ", of some processes only" : "");
+	printf("missed     %s%llu%s\n", color_on(missed ? COLOR_BAD : COLOR_NONE),
+	       (unsigned long long)missed, color_off(missed ? COLOR_BAD : COLOR_NONE));
+	print_probes();
+}
+
+int cmd_status(int argc, char **argv)
+{
+	struct device d;
+	struct utsname u;
+	char *stats;
+	int err;
+
+	if (next_option(argc, argv, "", NULL) != -1 || optind != argc)
+		usage_error("no arguments are taken");
+	err = device_open(&d);
+	if (err)
+		return fail("%s", device_error(err));
+	stats = device_stats(&d);
+	if (!stats || uname(&u)) {
+		err = errno;
+		device_close(&d);
+		return fail("cannot read the counters: %s", strerror(err));
+	}
+	d.info.version[sizeof(d.info.version) - 1] = '\0';
+	(output.json ? status_json : status_text)(&d.info, u.release, stats);
+	free(stats);
+	device_close(&d);
+	return finish(EXIT_SUCCESS);
+}
