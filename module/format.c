@@ -100,6 +100,9 @@ static const char *const clear_refs_names[] = {
 
 static const char *const uffd_wp_names[] = { "unprotect", "protect" };
 
+/* What is no pin is a reference; no flag says so. */
+#define PIN_GET		(1U << 31)
+
 static const struct flag {
 	u32 bit;
 	const char *name;
@@ -115,56 +118,28 @@ static const struct flag {
 	{ COWSCOPE_STATE_MM_SHARED, "mm_shared" },
 	{ COWSCOPE_STATE_REMOTE, "remote" },
 }, pin_flags[] = {
+	{ PIN_GET, "get" },
 	{ COWSCOPE_PIN_FOLL_PIN, "pin" },
 	{ COWSCOPE_PIN_WRITE, "write" },
 	{ COWSCOPE_PIN_LONGTERM, "longterm" },
 	{ COWSCOPE_PIN_FAST, "fast" },
 };
 
-const char *cowscope_event_name(unsigned int event)
-{
-	return NAME(event_names, event);
-}
+#define DEFINE_NAME(what)						\
+	const char *cowscope_##what##_name(unsigned int what)		\
+	{								\
+		return NAME(what##_names, what);			\
+	}
 
-const char *cowscope_level_name(unsigned int level)
-{
-	return NAME(level_names, level);
-}
-
-const char *cowscope_kind_name(unsigned int kind)
-{
-	return NAME(kind_names, kind);
-}
-
-const char *cowscope_decision_name(unsigned int decision)
-{
-	return NAME(decision_names, decision);
-}
-
-const char *cowscope_verdict_name(unsigned int verdict)
-{
-	return NAME(verdict_names, verdict);
-}
-
-const char *cowscope_rule_name(unsigned int rule)
-{
-	return NAME(rule_names, rule);
-}
-
-const char *cowscope_tri_name(unsigned int tri)
-{
-	return NAME(tri_names, tri);
-}
-
-const char *cowscope_source_name(unsigned int source)
-{
-	return NAME(source_names, source);
-}
-
-const char *cowscope_lock_name(unsigned int lock)
-{
-	return NAME(lock_names, lock);
-}
+DEFINE_NAME(event)
+DEFINE_NAME(level)
+DEFINE_NAME(kind)
+DEFINE_NAME(decision)
+DEFINE_NAME(verdict)
+DEFINE_NAME(rule)
+DEFINE_NAME(tri)
+DEFINE_NAME(source)
+DEFINE_NAME(lock)
 
 /* Text that grows in a buffer and is cut off where that ends. */
 struct text {
@@ -418,8 +393,12 @@ static void add_uffd_wp(const struct sink *s)
 
 static void add_holder(const struct sink *s)
 {
+	u32 bits = s->r->flags & ~PIN_GET;
+
+	if (!(bits & COWSCOPE_PIN_FOLL_PIN))
+		bits |= PIN_GET;
 	add_number(s, "id", s->r->holder);
-	add_flags(s, "flags", pin_flags, ARRAY_SIZE(pin_flags), s->r->flags);
+	add_flags(s, "flags", pin_flags, ARRAY_SIZE(pin_flags), bits);
 }
 
 static void add_mark(const struct sink *s)

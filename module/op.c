@@ -46,7 +46,7 @@ struct op *op_find(enum cowscope_event event)
 
 void op_abandon(struct op *op)
 {
-	smp_store_release(&op->task, NULL);
+	smp_store_release(&op->task, NULL);	/* pairs with cmpxchg() in op_begin() */
 }
 
 void op_end(struct op *op, int error)

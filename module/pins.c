@@ -169,17 +169,48 @@ err:
 	return got ? got : -EFAULT;
 }
 
+static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr, u64 pte,
+		      unsigned long pfn, struct cowscope_counts *c)
+{
+	if (c->refcount != COWSCOPE_COUNT_NA)
+		pins_look(c, pfn, mm);
+	*page = (struct cowscope_page){
+		.addr = addr,
+		.pte = pte,
+		.state = c->state,
+		.refcount = c->refcount,
+		.mapcount = c->mapcount,
+		.folio_mapcount = c->folio_mapcount,
+		.pincount = c->pincount,
+		.holders = c->held_own + c->held_other,
+		.explained = cowscope_explained(c),
+		.holder = c->holder,
+	};
+}
+
+/* The page that is held, wherever it is mapped now. */
+static void held_page(struct cowscope_page *out, struct pin *pin, struct page *page, u64 addr)
+{
+	struct cowscope_counts c;
+	pte_t pte = mk_pte(page, PAGE_READONLY);
+
+	page_state_read(&c, pin->mm, 0, pte, COWSCOPE_LEVEL_NONE);
+	fill_page(out, pin->mm, addr,
+		  COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(page),
+		  page_to_pfn(page), &c);
+}
+
 static void record_pin(struct pin *pin, enum cowscope_event event)
 {
 	struct cowscope_record *r;
 	struct cowscope_page page;
 
-	pins_page(&page, pin->mm, pin->addr, 0);
+	held_page(&page, pin, pin->pages[0], pin->addr);
 	preempt_disable();
 	r = ring_begin(event);
 	if (r) {
 		r->addr = pin->addr;
-		r->before = page_to_pfn(pin->pages[0]);
+		r->before = page.pte;
 		r->refcount = page.refcount;
 		r->mapcount = page.mapcount;
 		r->state = page.state;
@@ -478,25 +509,6 @@ unsigned int pins_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after)
 	return lost;
 }
 
-static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr, u64 pte,
-		      unsigned long pfn, struct cowscope_counts *c)
-{
-	if (c->refcount != COWSCOPE_COUNT_NA)
-		pins_look(c, pfn, mm);
-	*page = (struct cowscope_page){
-		.addr = addr,
-		.pte = pte,
-		.state = c->state,
-		.refcount = c->refcount,
-		.mapcount = c->mapcount,
-		.folio_mapcount = c->folio_mapcount,
-		.pincount = c->pincount,
-		.holders = c->held_own + c->held_other,
-		.explained = cowscope_explained(c),
-		.holder = c->holder,
-	};
-}
-
 void pins_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
 	       unsigned long vm_flags)
 {
@@ -515,16 +527,6 @@ void pins_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
 	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB)
 		pack |= COWSCOPE_PTE_HUGE;
 	fill_page(page, mm, addr, pack, pte_pfn(pte), &c);
-}
-
-/* The page that is held, wherever it is mapped now. */
-static void held_page(struct cowscope_page *out, struct pin *pin, struct page *page, u64 addr)
-{
-	struct cowscope_counts c;
-	pte_t pte = mk_pte(page, PAGE_READONLY);
-
-	page_state_read(&c, pin->mm, 0, pte, COWSCOPE_LEVEL_NONE);
-	fill_page(out, pin->mm, addr, page_to_pfn(page), page_to_pfn(page), &c);
 }
 
 int pins_state(struct pin_set *set, struct cowscope_pin_state *arg)

@@ -116,14 +116,14 @@ static void task_name(struct task_struct *task)
 	smp_wmb();	/* a reader that sees the name in part sees BUSY */
 	t->tgid = task->tgid;
 	memcpy(t->comm, task->comm, sizeof(t->comm));
-	smp_store_release(&t->pid, task->pid);
+	smp_store_release(&t->pid, task->pid);	/* pairs with ring_task_name() */
 }
 
 bool ring_task_name(u32 pid, char comm[16])
 {
 	struct cowscope_task *t = &tasks[pid & (TASKS - 1)];
 
-	if (smp_load_acquire(&t->pid) != pid)
+	if (smp_load_acquire(&t->pid) != pid)	/* pairs with task_name() */
 		return false;
 	memcpy(comm, t->comm, 16);
 	comm[15] = 0;
@@ -157,7 +157,7 @@ void ring_commit(struct cowscope_record *r)
 
 	task_name(current);
 	ring->head++;
-	smp_store_release(&ring->shared->head, ring->head);
+	smp_store_release(&ring->shared->head, ring->head);	/* pairs with read_head() */
 	/*
 	 * Before the next record overwrites what the old head allowed to read,
 	 * and before looking for a waiter who may not have seen this head.
@@ -170,13 +170,19 @@ void ring_commit(struct cowscope_record *r)
 		irq_work_queue(this_cpu_ptr(&wake_work));
 }
 
+/* The records below it may be read. */
+static u64 read_head(const struct ring *ring)
+{
+	return smp_load_acquire(&ring->shared->head);	/* pairs with ring_commit() */
+}
+
 u64 ring_written(void)
 {
 	unsigned int cpu;
 	u64 sum = 0;
 
 	for_each_possible_cpu(cpu)
-		sum += smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head);
+		sum += read_head(per_cpu_ptr(&rings, cpu));
 	return sum;
 }
 
@@ -219,7 +225,7 @@ struct ring_reader *ring_reader_new(bool from_now)
 	if (!reader)
 		return NULL;
 	for_each_possible_cpu(cpu) {
-		u64 head = smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head);
+		u64 head = read_head(per_cpu_ptr(&rings, cpu));
 
 		reader->cursor[cpu].end = head;
 		if (from_now)
@@ -235,7 +241,7 @@ static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_curs
 		 bool follow, struct cowscope_record *r)
 {
 	for (;;) {
-		u64 head = smp_load_acquire(&ring->shared->head);
+		u64 head = read_head(ring);
 		u64 oldest = head < ring_records ? 0 : head - ring_records + 1;
 
 		if (follow)
@@ -282,7 +288,7 @@ static bool readable(struct ring_reader *reader)
 
 	announce_waiter();
 	for_each_possible_cpu(cpu)
-		if (smp_load_acquire(&per_cpu_ptr(&rings, cpu)->shared->head) >
+		if (read_head(per_cpu_ptr(&rings, cpu)) >
 		    reader->cursor[cpu].next)
 			return true;
 	return false;

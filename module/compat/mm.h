@@ -183,8 +183,8 @@ static inline long compat_pin_user_pages(unsigned long start, unsigned long nr,
 #ifndef kmap_local_page
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 /* f3ba3c710ac5 ("mm/highmem: Provide kmap_local*"), 5.11 */
-#define kmap_local_page(page)	kmap(page)
-#define kunmap_local(addr)	kunmap(kmap_to_page(addr))
+#define kmap_local_page(page)	page_address(page)	/* 64 bit: no highmem */
+#define kunmap_local(addr)	((void)(addr))
 #endif
 #endif
 

@@ -149,8 +149,8 @@ enum cowscope_verdict {
 					 * certainly held
 					 */
 	COWSCOPE_VERDICT_MAYBE_LOST,	/* copy, references are unexplained */
-	COWSCOPE_VERDICT_NEEDED,		/* copy of a page that another process
- 					 * maps or certainly holds, or of KSM, the
+	COWSCOPE_VERDICT_NEEDED,	/* copy of a page that another process
+					 * maps or certainly holds, or of KSM, the
 					 * zero page or a file; nothing unexplained
 					 */
 	COWSCOPE_VERDICT_SUPERFLUOUS,	/* copy, though nobody else maps the page
