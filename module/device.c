@@ -13,6 +13,7 @@
 #include "device.h"
 #include "filter.h"
 #include "page_state.h"
+#include "page_view.h"
 #include "pins.h"
 #include "probes.h"
 #include "ring.h"
@@ -49,6 +50,8 @@ static int do_info(struct open_file *of, void *arg)
 {
 	struct cowscope_info *info = arg;
 
+	if (info->pad)
+		return -EINVAL;
 	*info = (struct cowscope_info){ .size = info->size };
 	ring_info(info);
 	info->rule = page_state_rule.rule;
@@ -121,6 +124,14 @@ static int do_pin(struct open_file *of, void *arg)
 	return p->pad ? -EINVAL : pins_take(&of->pins, p);
 }
 
+/* Its id did not reach the caller. */
+static void undo_pin(struct open_file *of, const void *arg)
+{
+	const struct cowscope_pin *p = arg;
+
+	pins_return(&of->pins, p->id);
+}
+
 static int do_unpin(struct open_file *of, void *arg)
 {
 	struct cowscope_unpin *u = arg;
@@ -186,7 +197,7 @@ static int copy_states(struct mm_struct *mm, u64 addr, u64 count, struct cowscop
 			struct vm_area_struct *vma = find_vma(mm, addr);
 			bool inside = vma && vma->vm_start <= addr;
 
-			pins_page(&batch[i], mm, addr, inside ? vma->vm_flags : 0);
+			page_view_mapped(&batch[i], mm, addr, inside ? vma->vm_flags : 0);
 			if (!inside)
 				batch[i].pte = COWSCOPE_PTE_READ;
 		}
@@ -245,15 +256,15 @@ static int do_mark(struct open_file *of, void *arg)
 	return 0;
 }
 
-/* What is common to all: size, zero tail, copying in and out. */
 static const struct command {
 	unsigned int cmd;
 	int (*run)(struct open_file *of, void *arg);
+	void (*undo)(struct open_file *of, const void *arg);
 } commands[] = {
 	[_IOC_NR(COWSCOPE_INFO)]	= { COWSCOPE_INFO, do_info },
 	[_IOC_NR(COWSCOPE_CONTROL)]	= { COWSCOPE_CONTROL, do_control },
 	[_IOC_NR(COWSCOPE_STATS)]	= { COWSCOPE_STATS, do_stats },
-	[_IOC_NR(COWSCOPE_PIN)]		= { COWSCOPE_PIN, do_pin },
+	[_IOC_NR(COWSCOPE_PIN)]		= { COWSCOPE_PIN, do_pin, undo_pin },
 	[_IOC_NR(COWSCOPE_UNPIN)]	= { COWSCOPE_UNPIN, do_unpin },
 	[_IOC_NR(COWSCOPE_READ)]	= { COWSCOPE_READ, do_read },
 	[_IOC_NR(COWSCOPE_WRITE)]	= { COWSCOPE_WRITE, do_write },
@@ -262,6 +273,7 @@ static const struct command {
 	[_IOC_NR(COWSCOPE_MARK)]	= { COWSCOPE_MARK, do_mark },
 };
 
+/* What is common to all: size, zero tail, copying in and out. */
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
 	union {
@@ -297,8 +309,11 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long user
 	if (err)
 		return err;
 	err = c->run(file->private_data, &arg);
-	if (!err && _IOC_DIR(cmd) & _IOC_READ && copy_to_user(p, &arg, known))
+	if (!err && _IOC_DIR(cmd) & _IOC_READ && copy_to_user(p, &arg, known)) {
+		if (c->undo)
+			c->undo(file->private_data, &arg);
 		err = -EFAULT;
+	}
 	return err;
 }
 

@@ -7,8 +7,8 @@
 #include "device.h"
 #include "filter.h"
 #include "format.h"
+#include "holders.h"
 #include "page_state.h"
-#include "pins.h"
 #include "probes.h"
 #include "ring.h"
 #include "version.h"
@@ -30,12 +30,12 @@ static int __init cowscope_init(void)
 		pr_err("no memory for the rings; load with a smaller ring_records=\n");
 		return err;
 	}
-	err = pins_init();
+	err = holders_init();
 	if (err)
 		goto err_ring;
 	err = filter_init();
 	if (err)
-		goto err_pins;
+		goto err_holders;
 	if (enable)
 		err = probes_arm();
 	if (err) {
@@ -57,8 +57,8 @@ err_probes:
 	probes_disarm();
 err_filter:
 	filter_exit();
-err_pins:
-	pins_exit();
+err_holders:
+	holders_exit();
 err_ring:
 	ring_exit();
 	return err;
@@ -70,7 +70,7 @@ static void __exit cowscope_exit(void)
 	device_exit();
 	probes_disarm();
 	filter_exit();
-	pins_exit();
+	holders_exit();
 	ring_exit();
 }
 

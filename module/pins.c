@@ -1,112 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each reference or pin is a struct pin with one node a page in a hash by pfn,
- * which probe handlers read under RCU. A pin is found through the set of its
- * open file, and stays as long as an ioctl uses it.
+ * A reference or pin is found through the set of its open file, and stays as
+ * long as an ioctl uses it. Probe handlers find it through its holder.
  */
-#include <linux/hash.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include "compat/folio.h"
 #include "compat/mm.h"
-#include "format.h"
-#include "page_state.h"
+#include "holders.h"
+#include "page_view.h"
 #include "pins.h"
-#include "record.h"
 #include "ring.h"
 #include "stats.h"
 
 #define SET_MAX		1024u		/* pins of one open file */
 #define PAGES_MAX	(1L << 22)	/* pages of all */
 #define BATCH		512ul		/* pages at a time under mmap_lock */
-#define HASH_BITS_	14
-#define LOST_LISTED	16		/* pin_lost records of one fault */
-
-struct pin_page {
-	struct hlist_node hash;
-	struct pin *pin;
-	unsigned long pfn;
-};
 
 struct pin {
 	struct rcu_head rcu;
 	struct kref refs;
 	struct list_head in_set;
 	struct list_head in_all;
-	u32 id;
-	u32 flags;
+	struct holder holder;
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
-	struct mm_struct *mm;	/* its struct only; compared in handlers */
 	unsigned long addr;
 	unsigned long count;
-	atomic_long_t lost;	/* pages that the process goes on without */
 	struct page **pages;
-	struct pin_page nodes[];
+	struct held_page nodes[];
 };
 
-static struct hlist_head *hash;
-static DEFINE_SPINLOCK(hash_lock);
-static atomic_long_t held_pages;
+static atomic_long_t all_pages;
 static LIST_HEAD(all);
 static DEFINE_MUTEX(all_lock);
 static atomic_t last_id;
-
-int pins_init(void)
-{
-	hash = kvcalloc(1 << HASH_BITS_, sizeof(*hash), GFP_KERNEL);
-	return hash ? 0 : -ENOMEM;
-}
-
-void pins_exit(void)
-{
-	kvfree(hash);
-}
 
 void pin_set_init(struct pin_set *set)
 {
 	mutex_init(&set->lock);
 	INIT_LIST_HEAD(&set->pins);
-}
-
-static struct hlist_head *bucket(unsigned long pfn)
-{
-	return &hash[hash_long(pfn, HASH_BITS_)];
-}
-
-static void publish(struct pin *pin)
-{
-	unsigned long i;
-
-	for (i = 0; i < pin->count; i++) {
-		struct pin_page *node = &pin->nodes[i];
-
-		node->pin = pin;
-		node->pfn = page_to_pfn(pin->pages[i]);
-		spin_lock(&hash_lock);
-		hlist_add_head_rcu(&node->hash, bucket(node->pfn));
-		spin_unlock(&hash_lock);
-		cond_resched();
-	}
-}
-
-static void unpublish(struct pin *pin)
-{
-	unsigned long i;
-
-	for (i = 0; i < pin->count; i++) {
-		spin_lock(&hash_lock);
-		hlist_del_rcu(&pin->nodes[i].hash);
-		spin_unlock(&hash_lock);
-		cond_resched();
-	}
 }
 
 static void put_pages(u32 flags, struct page **pages, unsigned long count)
@@ -169,43 +107,12 @@ err:
 	return got ? got : -EFAULT;
 }
 
-static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr, u64 pte,
-		      unsigned long pfn, struct cowscope_counts *c)
-{
-	if (c->refcount != COWSCOPE_COUNT_NA)
-		pins_look(c, pfn, mm);
-	*page = (struct cowscope_page){
-		.addr = addr,
-		.pte = pte,
-		.state = c->state,
-		.refcount = c->refcount,
-		.mapcount = c->mapcount,
-		.folio_mapcount = c->folio_mapcount,
-		.pincount = c->pincount,
-		.holders = c->held_own + c->held_other,
-		.explained = cowscope_explained(c),
-		.holder = c->holder,
-	};
-}
-
-/* The page that is held, wherever it is mapped now. */
-static void held_page(struct cowscope_page *out, struct pin *pin, struct page *page, u64 addr)
-{
-	struct cowscope_counts c;
-	pte_t pte = mk_pte(page, PAGE_READONLY);
-
-	page_state_read(&c, pin->mm, 0, pte, COWSCOPE_LEVEL_NONE);
-	fill_page(out, pin->mm, addr,
-		  COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(page),
-		  page_to_pfn(page), &c);
-}
-
 static void record_pin(struct pin *pin, enum cowscope_event event)
 {
 	struct cowscope_record *r;
 	struct cowscope_page page;
 
-	held_page(&page, pin, pin->pages[0], pin->addr);
+	page_view_held(&page, pin->holder.mm, pin->addr, pin->pages[0]);
 	preempt_disable();
 	r = ring_begin(event);
 	if (r) {
@@ -214,8 +121,8 @@ static void record_pin(struct pin *pin, enum cowscope_event event)
 		r->refcount = page.refcount;
 		r->mapcount = page.mapcount;
 		r->state = page.state;
-		r->holder = pin->id;
-		r->flags = pin->flags;
+		r->holder = pin->holder.id;
+		r->flags = pin->holder.flags;
 		r->pages = pin->count;
 		stats_inc(event[event]);
 		ring_commit(r);
@@ -249,7 +156,7 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 	if (arg->length >> PAGE_SHIFT > PAGES_MAX)
 		return -ENOSPC;
 	count = arg->length >> PAGE_SHIFT;
-	if (atomic_long_add_return(count, &held_pages) > PAGES_MAX) {
+	if (atomic_long_add_return(count, &all_pages) > PAGES_MAX) {
 		err = -ENOSPC;
 		goto err_held;
 	}
@@ -269,10 +176,10 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 		goto err_pages;
 
 	kref_init(&pin->refs);
-	pin->flags = arg->flags;
+	pin->holder.flags = arg->flags;
 	pin->pid = current->tgid;
 	get_task_comm(pin->comm, current);
-	pin->mm = mm;
+	pin->holder.mm = mm;
 	mmgrab(mm);
 	pin->addr = arg->addr;
 	pin->count = count;
@@ -286,14 +193,14 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 	}
 	set->count++;
 	do {
-		pin->id = atomic_inc_return(&last_id);
-	} while (!pin->id);
+		pin->holder.id = atomic_inc_return(&last_id);
+	} while (!pin->holder.id);
 	mutex_lock(&all_lock);
 	list_add_tail(&pin->in_all, &all);
 	mutex_unlock(&all_lock);
-	publish(pin);
+	holders_add(&pin->holder, pin->nodes, pin->pages, count);
 	list_add_tail(&pin->in_set, &set->pins);
-	arg->id = pin->id;
+	arg->id = pin->holder.id;
 	record_pin(pin, COWSCOPE_EVENT_PIN);
 	mutex_unlock(&set->lock);
 	return 0;
@@ -310,7 +217,7 @@ err_pin:
 err_account:
 	account_locked_vm(mm, count, false);
 err_held:
-	atomic_long_sub(count, &held_pages);
+	atomic_long_sub(count, &all_pages);
 	return err;
 }
 
@@ -318,10 +225,10 @@ static void pin_release(struct kref *refs)
 {
 	struct pin *pin = container_of(refs, struct pin, refs);
 
-	put_pages(pin->flags, pin->pages, pin->count);
-	account_locked_vm(pin->mm, pin->count, false);
-	atomic_long_sub(pin->count, &held_pages);
-	mmdrop(pin->mm);
+	put_pages(pin->holder.flags, pin->pages, pin->count);
+	account_locked_vm(pin->holder.mm, pin->count, false);
+	atomic_long_sub(pin->count, &all_pages);
+	mmdrop(pin->holder.mm);
 	kvfree(pin->pages);
 	kvfree_rcu(pin, rcu);
 }
@@ -334,7 +241,7 @@ static void withdraw(struct pin_set *set, struct pin *pin)
 	mutex_lock(&all_lock);
 	list_del(&pin->in_all);
 	mutex_unlock(&all_lock);
-	unpublish(pin);
+	holders_remove(pin->nodes, pin->count);
 	record_pin(pin, COWSCOPE_EVENT_UNPIN);
 	kref_put(&pin->refs, pin_release);
 }
@@ -344,7 +251,7 @@ static struct pin *find(struct pin_set *set, u32 id)
 	struct pin *pin;
 
 	list_for_each_entry(pin, &set->pins, in_set)
-		if (pin->id == id)
+		if (pin->holder.id == id)
 			return pin;
 	return NULL;
 }
@@ -367,10 +274,8 @@ static struct pin *use(struct pin_set *set, u32 id)
 int pins_return(struct pin_set *set, u32 id)
 {
 	struct pin *pin;
-	int err = mutex_lock_interruptible(&set->lock);
 
-	if (err)
-		return err;
+	mutex_lock(&set->lock);
 	pin = find(set, id);
 	if (pin)
 		withdraw(set, pin);
@@ -413,7 +318,7 @@ int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
 
 	if (IS_ERR(pin))
 		return PTR_ERR(pin);
-	if (write && !(pin->flags & COWSCOPE_PIN_WRITE))
+	if (write && !(pin->holder.flags & COWSCOPE_PIN_WRITE))
 		err = -EPERM;
 	else if (offset + length < offset || offset + length > (u64)pin->count << PAGE_SHIFT)
 		err = -EINVAL;
@@ -434,101 +339,6 @@ int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
 	return err;
 }
 
-/* References that one holder adds to its folio's count (mm/gup.c). */
-static s32 weight(const struct pin *pin, u32 state)
-{
-	bool small = !COWSCOPE_STATE_ORDER(state);
-
-	return pin->flags & COWSCOPE_PIN_FOLL_PIN && small ? GUP_PIN_COUNTING_BIAS : 1;
-}
-
-void pins_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm)
-{
-	unsigned long nr = 1ul << COWSCOPE_STATE_ORDER(c->state);
-	unsigned long first = pfn & ~(nr - 1), i;
-	struct pin_page *node;
-
-	if (likely(!atomic_long_read(&held_pages)))
-		return;
-
-	rcu_read_lock();
-	for (i = first; i < first + nr; i++)
-		hlist_for_each_entry_rcu(node, bucket(i), hash) {
-			bool own = node->pin->mm == mm;
-
-			if (node->pfn != i)
-				continue;
-			c->held_refs += weight(node->pin, c->state);
-			if (i != pfn)
-				continue;
-			if (!c->holder || (own && !c->held_own))
-				c->holder = node->pin->id;
-			if (own)
-				c->held_own++;
-			else
-				c->held_other++;
-		}
-	rcu_read_unlock();
-}
-
-unsigned int pins_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after)
-{
-	unsigned long pfn = COWSCOPE_PTE_PFN(before);
-	struct cowscope_record *r;
-	struct pin_page *node;
-	unsigned int lost = 0;
-
-	if (likely(!atomic_long_read(&held_pages)))
-		return 0;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(node, bucket(pfn), hash) {
-		struct pin *pin = node->pin;
-
-		if (node->pfn != pfn || pin->mm != mm)
-			continue;
-		atomic_long_inc(&pin->lost);
-		if (lost++ >= LOST_LISTED) {
-			stats_inc(lost_unlisted);
-			continue;
-		}
-		r = ring_begin(COWSCOPE_EVENT_PIN_LOST);
-		if (!r)
-			continue;
-		r->addr = addr;
-		r->before = before;
-		r->after = after;
-		r->refcount = COWSCOPE_COUNT_NA;
-		r->mapcount = COWSCOPE_COUNT_NA;
-		r->holder = pin->id;
-		r->flags = pin->flags;
-		stats_inc(event[COWSCOPE_EVENT_PIN_LOST]);
-		ring_commit(r);
-	}
-	rcu_read_unlock();
-	return lost;
-}
-
-void pins_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
-	       unsigned long vm_flags)
-{
-	unsigned int level, again, tries = 3;
-	struct cowscope_counts c;
-	pte_t pte;
-	u64 pack;
-
-	/* A page that is no longer mapped after the look was another's by then. */
-	do {
-		pte = page_state_pte(mm, addr, &level);
-		page_state_read(&c, mm, vm_flags, pte, level);
-	} while (pte_val(pte) != pte_val(page_state_pte(mm, addr, &again)) && --tries);
-
-	pack = page_state_pack(pte);
-	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB)
-		pack |= COWSCOPE_PTE_HUGE;
-	fill_page(page, mm, addr, pack, pte_pfn(pte), &c);
-}
-
 int pins_state(struct pin_set *set, struct cowscope_pin_state *arg)
 {
 	struct pin *pin = use(set, arg->id);
@@ -545,25 +355,25 @@ int pins_state(struct pin_set *set, struct cowscope_pin_state *arg)
 	}
 	page = pin->pages[arg->offset >> PAGE_SHIFT];
 	addr = pin->addr + (arg->offset & PAGE_MASK);
-	arg->flags = pin->flags;
+	arg->flags = pin->holder.flags;
 	arg->coherent = COWSCOPE_NA;
 	memset(&arg->mapped, 0, sizeof(arg->mapped));
 
-	if (mmget_not_zero(pin->mm)) {
-		if (mmap_read_lock_killable(pin->mm)) {
+	if (mmget_not_zero(pin->holder.mm)) {
+		if (mmap_read_lock_killable(pin->holder.mm)) {
 			err = -EINTR;
 		} else {
-			vma = find_vma(pin->mm, addr);
-			pins_page(&arg->mapped, pin->mm, addr,
+			vma = find_vma(pin->holder.mm, addr);
+			page_view_mapped(&arg->mapped, pin->holder.mm, addr,
 				  vma && vma->vm_start <= addr ? vma->vm_flags : 0);
-			mmap_read_unlock(pin->mm);
+			mmap_read_unlock(pin->holder.mm);
 			arg->coherent = arg->mapped.pte & COWSCOPE_PTE_PRESENT &&
 					COWSCOPE_PTE_PFN(arg->mapped.pte) == page_to_pfn(page) ?
 					COWSCOPE_YES : COWSCOPE_NO;
 		}
-		mmput(pin->mm);
+		mmput(pin->holder.mm);
 	}
-	held_page(&arg->held, pin, page, addr);
+	page_view_held(&arg->held, pin->holder.mm, addr, page);
 out:
 	kref_put(&pin->refs, pin_release);
 	return err;
@@ -579,13 +389,13 @@ int pins_show(struct seq_file *m, void *unused)
 		char who[TASK_COMM_LEN + 16];
 
 		snprintf(who, sizeof(who), "%s-%d", pin->comm, pin->pid);
-		seq_printf(m, "%-8u %-23s 0x%-16lx %-8lu %-5s %-6s %ld%s%s\n", pin->id, who,
+		seq_printf(m, "%-8u %-23s 0x%-16lx %-8lu %-5s %-6s %ld%s%s\n", pin->holder.id, who,
 			   pin->addr, pin->count,
-			   pin->flags & COWSCOPE_PIN_FOLL_PIN ? "pin" : "ref",
-			   pin->flags & COWSCOPE_PIN_WRITE ? "write" : "read",
-			   atomic_long_read(&pin->lost),
-			   pin->flags & COWSCOPE_PIN_LONGTERM ? " longterm" : "",
-			   pin->flags & COWSCOPE_PIN_FAST ? " fast" : "");
+			   pin->holder.flags & COWSCOPE_PIN_FOLL_PIN ? "pin" : "ref",
+			   pin->holder.flags & COWSCOPE_PIN_WRITE ? "write" : "read",
+			   atomic_long_read(&pin->holder.lost),
+			   pin->holder.flags & COWSCOPE_PIN_LONGTERM ? " longterm" : "",
+			   pin->holder.flags & COWSCOPE_PIN_FAST ? " fast" : "");
 	}
 	mutex_unlock(&all_lock);
 	return 0;

@@ -11,9 +11,9 @@
 #include <linux/ktime.h>
 #include "compat/mm.h"
 #include "filter.h"
+#include "holders.h"
 #include "op.h"
 #include "page_state.h"
-#include "pins.h"
 #include "probes.h"
 #include "record.h"
 #include "ring.h"
@@ -142,7 +142,7 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 	pte = page_state_pte(mm, addr, &level);
 	page_state_read(&c, mm, dst->vm_flags, pte, level);
 	if (c.refcount != COWSCOPE_COUNT_NA)
-		pins_look(&c, pte_pfn(pte), mm);
+		holders_look(&c, pte_pfn(pte), mm);
 	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
 	if (!r)
 		return 0;

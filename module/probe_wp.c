@@ -16,8 +16,8 @@
 #include <linux/ktime.h>
 #include "compat/mm.h"
 #include "filter.h"
+#include "holders.h"
 #include "page_state.h"
-#include "pins.h"
 #include "probes.h"
 #include "record.h"
 #include "ring.h"
@@ -95,7 +95,7 @@ static void count_fault(const struct wp_call *call, enum cowscope_decision decis
 }
 
 static void record_fault(const struct wp_call *call, enum cowscope_decision decision,
-			 u64 after, enum cowscope_verdict verdict, unsigned long ret)
+			 u64 after, enum cowscope_verdict verdict, vm_fault_t ret)
 {
 	struct cowscope_record *r;
 
@@ -107,7 +107,7 @@ static void record_fault(const struct wp_call *call, enum cowscope_decision deci
 	record_page(r, call->addr, call->before, &call->c);
 	r->after = after;
 	r->duration = min_t(u64, r->ts - call->began, U32_MAX);
-	r->ret = ret;
+	r->ret = (__force unsigned int)ret;
 	r->outcome = COWSCOPE_OUTCOME(decision, call->predicted);
 	r->verdict = verdict;
 	r->rules = cowscope_would_all(&call->c, &page_state_rule);
@@ -140,7 +140,7 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	if (vma->vm_mm != current->mm)
 		call->c.state |= COWSCOPE_STATE_REMOTE;
 	if (call->c.refcount != COWSCOPE_COUNT_NA)
-		pins_look(&call->c, pte_pfn(pte), vma->vm_mm);
+		holders_look(&call->c, pte_pfn(pte), vma->vm_mm);
 
 	/*
 	 * handle_userfault() sleeps as long as user space likes, and a return
@@ -167,7 +167,7 @@ static u64 read_after(const struct wp_call *call)
 }
 
 static enum cowscope_decision decide_moved(const struct wp_call *call, u64 after,
-					   unsigned long ret)
+					   vm_fault_t ret)
 {
 	if (call->unshare)
 		return COWSCOPE_UNSHARE;
@@ -180,7 +180,7 @@ static enum cowscope_decision decide_moved(const struct wp_call *call, u64 after
 }
 
 static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
-					  unsigned long ret)
+					  vm_fault_t ret)
 {
 	if (call->unshare)
 		return COWSCOPE_UNSHARE;
@@ -194,7 +194,7 @@ static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
 
 static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	unsigned long ret = regs_return_value(regs);
+	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
 	struct wp_call *call = (void *)ri->data;
 	enum cowscope_decision decision;
 	bool copied = false;
@@ -218,7 +218,7 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	}
 
 	if (copied) {
-		unsigned int lost = pins_lost(call->mm, call->addr, call->before, after);
+		unsigned int lost = holders_lost(call->mm, call->addr, call->before, after);
 
 		/* A pin may have come between entry and copy: lost as well. */
 		call->c.held_own = max(call->c.held_own, lost);

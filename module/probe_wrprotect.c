@@ -8,9 +8,9 @@
 #include <linux/mm.h>
 #include "compat/mm.h"
 #include "filter.h"
+#include "holders.h"
 #include "op.h"
 #include "page_state.h"
-#include "pins.h"
 #include "probes.h"
 #include "record.h"
 #include "ring.h"
@@ -39,7 +39,7 @@ bool wrprotect_look(struct cowscope_counts *c, struct vm_area_struct *vma, pte_t
 	page_state_read(c, vma->vm_mm, vma->vm_flags, pte, level);
 	if (c->refcount == COWSCOPE_COUNT_NA)
 		return false;
-	pins_look(c, pte_pfn(pte), vma->vm_mm);
+	holders_look(c, pte_pfn(pte), vma->vm_mm);
 	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
 		return true;
 	explained = cowscope_explained(c);

@@ -98,7 +98,7 @@ static inline int compat_mmap_lock_mode(struct mm_struct *mm)
 /* Removed by "mm: remove VM_FAULT_WRITE", 6.2. */
 #define COMPAT_VM_FAULT_WRITE	VM_FAULT_WRITE
 #else
-#define COMPAT_VM_FAULT_WRITE	0
+#define COMPAT_VM_FAULT_WRITE	((__force vm_fault_t)0)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
@@ -110,7 +110,7 @@ static inline int compat_mmap_lock_mode(struct mm_struct *mm)
 /* d9272525a7ae ("mm: avoid unnecessary page fault retires on shared memory
  * types"), 6.0
  */
-#define VM_FAULT_COMPLETED	0
+#define VM_FAULT_COMPLETED	((__force vm_fault_t)0)
 #endif
 
 /* The arguments of change_protection(). */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Who of cowscope's own holds a page. */
+#ifndef COWSCOPE_HOLDERS_H
+#define COWSCOPE_HOLDERS_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include "rules.h"
+
+/* One reference or pin, on one page or many. */
+struct holder {
+	u32 id;
+	u32 flags;		/* COWSCOPE_PIN_* */
+	struct mm_struct *mm;	/* through which it was taken; only compared */
+	atomic_long_t lost;	/* pages that the process goes on without */
+};
+
+/* One page of it. Freed after a grace period at the earliest. */
+struct held_page {
+	struct hlist_node hash;
+	struct holder *holder;
+	unsigned long pfn;
+};
+
+int holders_init(void);
+void holders_exit(void);
+
+/* Makes @count @pages known as held; @nodes has room for them. May sleep. */
+void holders_add(struct holder *holder, struct held_page *nodes, struct page **pages,
+		 unsigned long count);
+
+/* ... and no longer. */
+void holders_remove(struct held_page *nodes, unsigned long count);
+
+/**
+ * holders_look - fill in who holds a page
+ * @c: its held_* and holder fields are set
+ * @pfn: of the page; holders of other pages of its folio count in held_refs
+ * @mm: holders through this one are the writer's own
+ *
+ * Any context; a few loads while nobody holds anything.
+ */
+void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm);
+
+/**
+ * holders_lost - note that a process goes on with another page
+ * @mm: the process
+ * @addr: the page's address there
+ * @before: PTE before, packed
+ * @after: PTE now, packed
+ *
+ * Writes a pin_lost record for each holder of the page before that took it
+ * through @mm and returns how many there are. In a probe handler.
+ */
+unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/mm.h>
+#include "holders.h"
+#include "page_state.h"
+#include "page_view.h"
+
+static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr, u64 pte,
+		      unsigned long pfn, struct cowscope_counts *c)
+{
+	if (c->refcount != COWSCOPE_COUNT_NA)
+		holders_look(c, pfn, mm);
+	*page = (struct cowscope_page){
+		.addr = addr,
+		.pte = pte,
+		.state = c->state,
+		.refcount = c->refcount,
+		.mapcount = c->mapcount,
+		.folio_mapcount = c->folio_mapcount,
+		.pincount = c->pincount,
+		.holders = c->held_own + c->held_other,
+		.explained = cowscope_explained(c),
+		.holder = c->holder,
+	};
+}
+
+void page_view_mapped(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
+	       unsigned long vm_flags)
+{
+	unsigned int level, again, tries = 3;
+	struct cowscope_counts c;
+	pte_t pte;
+	u64 pack;
+
+	/* A page that is no longer mapped after the look was another's by then. */
+	do {
+		pte = page_state_pte(mm, addr, &level);
+		page_state_read(&c, mm, vm_flags, pte, level);
+	} while (pte_val(pte) != pte_val(page_state_pte(mm, addr, &again)) && --tries);
+
+	pack = page_state_pack(pte);
+	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB)
+		pack |= COWSCOPE_PTE_HUGE;
+	fill_page(page, mm, addr, pack, pte_pfn(pte), &c);
+}
+
+void page_view_held(struct cowscope_page *out, struct mm_struct *mm, u64 addr,
+		    struct page *page)
+{
+	struct cowscope_counts c;
+	pte_t pte = mk_pte(page, PAGE_READONLY);
+
+	page_state_read(&c, mm, 0, pte, COWSCOPE_LEVEL_NONE);
+	fill_page(out, mm, addr,
+		  COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(page),
+		  page_to_pfn(page), &c);
+}
