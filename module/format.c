@@ -293,14 +293,11 @@ static void add_change(const struct sink *s, const char *key, void (*show)(struc
 	add_word(s, key, buf);
 }
 
-static void add_page(const struct sink *s, bool both)
+/* Of the page itself, however it is mapped. */
+static void add_state(const struct sink *s)
 {
 	const struct cowscope_record *r = s->r;
 
-	add_word(s, "level", cowscope_level_name(COWSCOPE_STATE_LEVEL(r->state)));
-	add_hex(s, "addr", r->addr);
-	add_change(s, "pfn", put_pfn, both);
-	add_change(s, "pte", put_pte, both);
 	add_word(s, "kind", cowscope_kind_name(COWSCOPE_STATE_KIND(r->state)));
 	add_number(s, "order", COWSCOPE_STATE_ORDER(r->state));
 	add_optional(s, "refcount", r->refcount, COWSCOPE_COUNT_NA);
@@ -308,6 +305,16 @@ static void add_page(const struct sink *s, bool both)
 	add_word(s, "exclusive", cowscope_tri_name(COWSCOPE_STATE_EXCLUSIVE(r->state)));
 	add_word(s, "pinned", cowscope_tri_name(COWSCOPE_STATE_PINNED(r->state)));
 	add_flags(s, "page_flags", page_flags, ARRAY_SIZE(page_flags), r->state);
+}
+
+/* Of a page as it was found mapped. */
+static void add_page(const struct sink *s, bool both)
+{
+	add_word(s, "level", cowscope_level_name(COWSCOPE_STATE_LEVEL(s->r->state)));
+	add_hex(s, "addr", s->r->addr);
+	add_change(s, "pfn", put_pfn, both);
+	add_change(s, "pte", put_pte, both);
+	add_state(s);
 }
 
 static void add_cow_fault(const struct sink *s)
@@ -444,7 +451,9 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 	case COWSCOPE_EVENT_UNPIN:
 		add_holder(&s);
 		add_number(&s, "pages", r->pages);
-		add_page(&s, false);
+		add_hex(&s, "addr", r->addr);
+		add_change(&s, "pfn", put_pfn, false);
+		add_state(&s);
 		break;
 	case COWSCOPE_EVENT_PIN_LOST:
 		add_holder(&s);

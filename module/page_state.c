@@ -51,6 +51,9 @@ static unsigned int file_kind(struct folio *folio, unsigned int level)
 {
 	if (compat_folio_mapping(folio))
 		return folio_test_swapbacked(folio) ? COWSCOPE_KIND_SHMEM : COWSCOPE_KIND_FILE;
+	/* Held, not mapped: its PTE would be special. */
+	if (is_zero_pfn(page_to_pfn(&folio->page)))
+		return COWSCOPE_KIND_ZERO;
 	/* The huge zero page's symbol is not exported; it has no mapping. */
 	return level == COWSCOPE_LEVEL_PMD ? COWSCOPE_KIND_ZERO : COWSCOPE_KIND_UNKNOWN;
 }

@@ -200,11 +200,17 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	bool copied = false;
 	u64 after = 0;
 
-	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
-		/* Without any lock by now: VMA and page table may be gone. */
+	/* With any of the first two no lock is held: VMA and page table may be gone. */
+	if (ret & VM_FAULT_COMPLETED || (ret & VM_FAULT_RETRY && ret & COMPAT_VM_FAULT_WRITE)) {
+		/* wp_page_shared() made it writable, then waited for the writeback. */
+		decision = COWSCOPE_REUSE;
+	} else if (ret & VM_FAULT_RETRY) {
 		decision = COWSCOPE_RETRY;
 	} else if (ret & VM_FAULT_ERROR) {
 		decision = COWSCOPE_FAILED;
+	} else if (ret & VM_FAULT_NOPAGE) {
+		/* page_mkwrite(): the page went, or another fault was first. */
+		decision = COWSCOPE_RACED;
 	} else {
 		after = read_after(call);
 		if (!(after & COWSCOPE_PTE_PRESENT)) {

@@ -538,7 +538,7 @@ struct cowscope_pin_state {
 	__u64 offset;		/* [in] bytes */
 	__u32 coherent;		/* [out] enum cowscope_tri */
 	__u32 flags;		/* [out] COWSCOPE_PIN_* */
-	struct cowscope_page held;	/* [out] .pte: only its pfn */
+	struct cowscope_page held;	/* [out] .pte: pfn, READ and PRESENT only */
 	struct cowscope_page mapped;	/* [out] */
 };
 
