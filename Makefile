@@ -41,7 +41,7 @@ LIBS	:= json-c lua5.4 liburing
 GENERATED := $(B)/kernels.h
 -include tools/scenarios.mk
 
-CPPFLAGS += -D_GNU_SOURCE -Iuapi -Imodule -Itools -I$(B)
+CPPFLAGS += -D_GNU_SOURCE -Iuapi -Itools -Imodule -I$(B)
 OBJS	:= $(SRCS:%.c=$(B)/%.o)
 PACKAGES := libjson-c-dev liblua5.4-dev liburing-dev pkg-config
 
@@ -75,7 +75,7 @@ $(B)/kernels.h: tests/kernels
 		END { print "" }' $< > $@
 
 ##@ Test
-unit: ## unit tests, plainly and with the address and undefined sanitizers
+unit: $(B)/kernels.h ## unit tests, plainly and with the address and undefined sanitizers
 	$(Q)$(MAKE) --no-print-directory -f tests/unit/Makefile B=$(B)
 
 check: ## everything: unit tests, then guest tests on every kernel
@@ -88,12 +88,15 @@ style: ## checkpatch over all sources
 	$(Q)tests/style
 
 ##@ Install
-install: all ## the command, its man page and completion, the module
+install: cowscope ## the command with its man page, completion and scenarios
 	install -D -m 755 $(B)/cowscope $(DESTDIR)$(BINDIR)/cowscope
 	install -D -m 644 man/cowscope.8 $(DESTDIR)$(MANDIR)/man8/cowscope.8
 	install -D -m 644 completion/cowscope $(DESTDIR)$(COMPDIR)/cowscope
-	$(if $(wildcard tools/scenarios/*.lua),install -D -m 644 \
-		-t $(DESTDIR)$(DATADIR)/cowscope/scenarios $(wildcard tools/scenarios/*.lua))
+	install -d $(DESTDIR)$(DATADIR)/cowscope/scenarios
+	install -m 644 $(SCENARIO_FILES) $(DESTDIR)$(DATADIR)/cowscope/scenarios
+
+modules_install: module ## the module of this kernel only; dkms does it for all to come
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(BINDIR)/cowscope $(DESTDIR)$(MANDIR)/man8/cowscope.8
@@ -107,9 +110,10 @@ clean: ## what was built
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 FORCE:
-.PHONY: all module cowscope static unit check demo style install uninstall clean help need-libs FORCE
+.PHONY: all module cowscope static unit check demo style install modules_install uninstall clean
+.PHONY: help need-libs FORCE
 
 -include $(OBJS:.o=.d)

@@ -147,7 +147,7 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 	if (!r)
 		return 0;
 	record_page(r, addr, page_state_pack(pte), &c);
-	r->after = COWSCOPE_PTE_READ | page_to_pfn(copy);
+	r->after = COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(copy);
 	stats_inc(event[COWSCOPE_EVENT_EARLY_COPY]);
 	ring_commit(r);
 	return 0;

@@ -12,6 +12,10 @@ static const struct command commands[] = {
 	{ "list", cmd_list, "", "the scenarios", NULL },
 	{ "run", cmd_run, "[OPTION]... [NAME|FILE]...", "play scenarios and check what comes of them",
 	  "  --ktap             print KTAP, as kernel tests do\n"
+	  "  -t, --trace        tell each story step by step, with what was recorded\n"
+	  "  --timeout=SECONDS  for each story; 60\n"
+	  "NAME is a scenario of 'cowscope list', or SCENARIO.HOLDER. FILE is one of your\n"
+	  "own: its name has a '/' or ends in \".lua\". Without any: all of the list.\n"
 	  "Exit status: 0 all passed, 1 one failed, 4 all were skipped.\n" },
 	{ "trace", cmd_trace, "[-f] [FILE]", "print what was recorded, in order of time",
 	  "  -f, --follow       go on with what comes, until interrupted\n"

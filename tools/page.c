@@ -82,6 +82,10 @@ static void explain_write(struct text *t, u8 would, enum cowscope_rule in_force)
 	const char *before = "a write would ";
 	unsigned int rule, decision;
 
+	if (would == (COWSCOPE_COPY | COWSCOPE_COPY << 2 | COWSCOPE_COPY << 4)) {
+		append(t, "a write would copy under every rule");
+		return;
+	}
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
 		decision = COWSCOPE_RULES_WOULD(would, rule);
 		if (!decision)

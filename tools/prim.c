@@ -251,9 +251,29 @@ static int declare(lua_State *L)
 	return 0;
 }
 
-void prim_open(lua_State *L, const struct scenario *s)
+/* Lua's own libraries but for package: dlopen() and a static command don't mix. */
+static void open_libraries(lua_State *L)
 {
-	luaL_openlibs(L);
+	static const luaL_Reg libraries[] = {
+		{ LUA_GNAME, luaopen_base },
+		{ LUA_COLIBNAME, luaopen_coroutine },
+		{ LUA_TABLIBNAME, luaopen_table },
+		{ LUA_IOLIBNAME, luaopen_io },
+		{ LUA_OSLIBNAME, luaopen_os },
+		{ LUA_STRLIBNAME, luaopen_string },
+		{ LUA_MATHLIBNAME, luaopen_math },
+		{ LUA_UTF8LIBNAME, luaopen_utf8 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(libraries); i++)
+		luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+	lua_settop(L, 0);
+}
+
+void prim_open(lua_State *L)
+{
+	open_libraries(L);
 	lua_register(L, "scenario", declare);
 	prim_memory(L);
 	prim_protect(L);

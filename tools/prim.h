@@ -47,9 +47,8 @@ struct area {
 /**
  * prim_open - make an interpreter know the primitives
  * @L: the interpreter
- * @s: the scenario that it is for
  */
-void prim_open(lua_State *L, const struct scenario *s);
+void prim_open(lua_State *L);
 
 /* A group of primitives. */
 struct prim {

@@ -166,7 +166,7 @@ static int begin(struct recorder *rec)
 	case 0:
 		break;
 	case EBUSY:
-		return fail("another 'cowscope record' or 'cowscope run' has set a filter: wait for it to end");
+		return fail("another 'cowscope record' is running: wait for it to end");
 	case ESRCH:
 		return fail("no process %d", rec->target.pid);
 	case EOPNOTSUPP:
@@ -246,7 +246,8 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 	if (err)
 		return rec->is_command ? fail("cannot start a process: %s", strerror(-err)) :
 		       err == -EINVAL ? fail("%d is a thread: give its process", pid) :
-					fail("process %d: %s", pid, strerror(-err));
+		       err == -ESRCH ? fail("no process %d", pid) :
+				       fail("process %d: %s", pid, strerror(-err));
 
 	err = rec->path ? recording_create(&rec->out, rec->path, rec->device.info.rule) : 0;
 	if (err)

@@ -39,7 +39,7 @@ int recording_put(struct recording_out *out, const struct cowscope_record *r);
 /**
  * recording_finish - complete the recording and give it its name
  * @out: the recording; gone after this, whatever is returned
- * @names: of the threads in it
+ * @names: of the threads in it; those without a name are left out
  * @lost: for the header
  * @missed: for the header
  *

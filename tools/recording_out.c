@@ -87,7 +87,7 @@ int recording_finish(struct recording_out *out, const struct names *names, u64 l
 	int err = 0;
 
 	for (i = 0; i < names->room && !err; i++) {
-		if (!names->task[i].pid)
+		if (!names->task[i].pid || !*names->task[i].comm)
 			continue;
 		err = put(out, &names->task[i], sizeof(names->task[i]));
 		h->tasks++;

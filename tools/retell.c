@@ -29,7 +29,8 @@ static const struct story_step *step_of(const struct outcome *o, const struct co
 static void print_who(const struct outcome *o, const struct story_step *step,
 		      const char *prefix, const char *what)
 {
-	printf("%s# %s", prefix, what);
+	/* In KTAP all is a comment: no need to say so twice. */
+	printf("%.*s# %s", (int)strspn(prefix, " "), prefix, what);
 	if (step->pid != o->pid)
 		printf("[child %u] ", step->pid);
 }

@@ -95,8 +95,7 @@ static int make_plan(struct plan *p, const char *const *what)
 
 /* All of a scenario's variants; the worst result, and skipped if all were. */
 static int run_scenario(const struct plan *p, const struct scenario *s, const struct show *show,
-			struct device *d, unsigned int timeout, unsigned int *count,
-			enum result *worst)
+			unsigned int *count, enum result *worst)
 {
 	struct outcome o;
 	size_t i;
@@ -104,7 +103,7 @@ static int run_scenario(const struct plan *p, const struct scenario *s, const st
 
 	*worst = RESULT_SKIP;
 	for (i = 0; i < s->variants; i++) {
-		err = story_run(&o, s, &s->variant[i], d, timeout);
+		err = story_run(&o, s, &s->variant[i], p->device, p->timeout);
 		if (err)
 			return fail("%s: cannot be begun: %s", outcome_name(s, &s->variant[i]),
 				    strerror(-err));
@@ -118,8 +117,7 @@ static int run_scenario(const struct plan *p, const struct scenario *s, const st
 	return EXIT_SUCCESS;
 }
 
-static int run_plan(const struct plan *p, const struct show *show, struct device *d,
-		    unsigned int timeout)
+static int run_plan(const struct plan *p, const struct show *show)
 {
 	unsigned int count[RESULTS] = { 0 };
 	enum result result;
@@ -131,7 +129,7 @@ static int run_plan(const struct plan *p, const struct show *show, struct device
 	for (i = 0; i < p->scenarios; i++) {
 		if (show->scenario)
 			show->scenario(&p->scenario[i]);
-		status = run_scenario(p, &p->scenario[i], show, d, timeout, count, &result);
+		status = run_scenario(p, &p->scenario[i], show, count, &result);
 		if (status)
 			return status;
 		if (show->scenario_end)
@@ -145,7 +143,7 @@ static int run_plan(const struct plan *p, const struct show *show, struct device
 }
 
 /* Like record: switches recording on for as long as it takes. */
-static int with_device(struct plan *p, const struct show *show, unsigned int timeout)
+static int with_device(struct plan *p, const struct show *show)
 {
 	struct device d;
 	int err, status;
@@ -160,7 +158,7 @@ static int with_device(struct plan *p, const struct show *show, unsigned int tim
 			return fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
 				    strerror(-err));
 	}
-	status = run_plan(p, show, &d, timeout);
+	status = run_plan(p, show);
 	if (!d.info.enabled)
 		device_control(&d, COWSCOPE_CONTROL_DISABLE, 0);
 	device_close(&d);
@@ -170,8 +168,8 @@ static int with_device(struct plan *p, const struct show *show, unsigned int tim
 int cmd_run(int argc, char **argv)
 {
 	const struct show *show = &show_table;
-	unsigned int timeout = TIMEOUT_S;
-	struct plan plan = { 0 };
+	struct plan plan = { .timeout = TIMEOUT_S };
+	char *end;
 	size_t i;
 	int opt, status;
 
@@ -184,8 +182,8 @@ int cmd_run(int argc, char **argv)
 			plan.trace = true;
 			break;
 		case 'T':
-			timeout = strtoul(optarg, NULL, 10);
-			if (!timeout)
+			plan.timeout = strtoul(optarg, &end, 10);
+			if (!plan.timeout || *end)
 				usage_error("--timeout=%s: not a number of seconds", optarg);
 			break;
 		}
@@ -199,7 +197,7 @@ int cmd_run(int argc, char **argv)
 
 	status = make_plan(&plan, (const char *const *)argv + optind);
 	if (!status)
-		status = with_device(&plan, show, timeout);
+		status = with_device(&plan, show);
 	for (i = 0; i < plan.scenarios; i++)
 		scenario_free(&plan.scenario[i]);
 	free(plan.scenario);

@@ -81,7 +81,7 @@ static const char *unknown(const char *name)
 				      n ? ", " : "; did you mean ", files[i].name);
 	}
 	return error("no scenario %s%s%s", name, near,
-		     *near ? "?" : "; `cowscope list` shows all, a file needs a '/' or \".lua\"");
+		     *near ? "?" : "; 'cowscope list' shows all, a file needs a '/' or \".lua\"");
 }
 
 /* Reads a whole file; NULL with errno set if it cannot. */
@@ -249,7 +249,7 @@ const char *scenario_load(struct scenario *s, const char *what)
 		s->lua = luaL_newstate();
 		if (!s->lua)
 			return error("out of memory");
-		prim_open(s->lua, s);
+		prim_open(s->lua);
 		wrong = run_file(s);
 	}
 	return wrong;

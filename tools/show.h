@@ -11,7 +11,8 @@
 struct plan {
 	struct scenario *scenario;
 	size_t scenarios;
-	const struct device *device;
+	struct device *device;		/* open for reading; a story opens its own */
+	unsigned int timeout;		/* seconds that a story may take */
 	bool trace;			/* tell each story with its trace */
 };
 

@@ -34,8 +34,8 @@ static void begin(const struct plan *p)
 			    holder_width < (int)strlen(s->variant[k].holder))
 				holder_width = strlen(s->variant[k].holder);
 	}
-	printf("Linux %s, rule %s\n\n", uname(&u) ? "?" : u.release,
-	       cowscope_rule_name(p->device->info.rule));
+	printf("Linux %s, rule %s. SAW is what the holder read in the end.\n\n",
+	       uname(&u) ? "?" : u.release, cowscope_rule_name(p->device->info.rule));
 	if (p->trace)
 		return;
 	printf("%s", color_on(COLOR_BOLD));
@@ -83,7 +83,7 @@ static void outcome(const struct plan *p, const struct outcome *o, size_t number
 
 static void end(const unsigned int count[RESULTS])
 {
-	printf("%s%u ok, %u not ok, %u skipped\n", "", count[RESULT_OK], count[RESULT_NOT_OK],
+	printf("%u ok, %u not ok, %u skipped\n", count[RESULT_OK], count[RESULT_NOT_OK],
 	       count[RESULT_SKIP]);
 }
 

@@ -134,8 +134,9 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	       strcmp(info->version, COWSCOPE_VERSION) ? " (the command is " COWSCOPE_VERSION ")" : "",
 	       color_on(info->enabled ? COLOR_GOOD : COLOR_WARN), info->enabled ? "on" : "off",
 	       color_off(COLOR_GOOD));
-	printf("kernel     %s, %s; supported: %s\n", release,
-	       kernel_supported() ? "supported" : "not tested", kernel_list());
+	printf("kernel     %s, %s: %s\n", release,
+	       kernel_supported() ? "one of those supported" : "not one of those supported",
+	       kernel_list());
 	printf("rule       %s\n", cowscope_rule_name(info->rule));
 	list_events(events, sizeof(events), info->events);
 	printf("sees       %s\n", events);

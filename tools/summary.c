@@ -226,7 +226,7 @@ static void print_op(const char *event, const struct summary_op *op, const char 
 		json_print(object);
 		return;
 	}
-	printf("%s: %llu times", event, (unsigned long long)op->times);
+	printf("%s: %llu time%s", event, (unsigned long long)op->times, op->times == 1 ? "" : "s");
 	for (i = 0; i < ARRAY_SIZE(counts); i++)
 		if (words[i])
 			printf(", %s %llu", words[i], (unsigned long long)counts[i]);

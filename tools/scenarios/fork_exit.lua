@@ -25,7 +25,8 @@ function story(holder)
 	settle()
 
 	local ref = hold(page, holder)
-	fork(function() end):wait()
+	local child = fork(function() end)
+	child:wait()
 	page:write "B"
 	return ref:read()
 end

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What each kernel's do_wp_page() does with a page, and what that means. The
+ * expectations were written down from the kernels' sources and from the table
+ * of verdicts, not from rules.c.
+ */
+#include "unit.h"
+
+#include "rules.h"
+
+#define NA	COWSCOPE_COUNT_NA
+#define LRU	COWSCOPE_STATE_LRU
+#define SWAP	COWSCOPE_STATE_SWAPCACHE
+#define ANON	KIND(ANON)
+#define PAE	EXCLUSIVE(YES)
+#define NOT_PAE	EXCLUSIVE(NO)
+#define THP	ORDER(9)
+
+static const struct cowscope_rule_in_force kernels[] = {
+	{ COWSCOPE_RULE_PAGE_COUNT, COWSCOPE_LARGE_AS_SMALL },	/* 5.10 */
+	{ COWSCOPE_RULE_EXCLUSIVE, COWSCOPE_LARGE_AS_SMALL },	/* 6.1 */
+	{ COWSCOPE_RULE_EXCLUSIVE, COWSCOPE_LARGE_NEVER },	/* 6.12 */
+	{ COWSCOPE_RULE_EXCLUSIVE, COWSCOPE_LARGE_MAPPINGS },	/* 7.3 */
+};
+
+enum { K5_10, K6_1, K6_12, K7_3 };
+
+/* A page's counts; of a small folio the mappings are those of the page. */
+static struct cowscope_counts counts(u32 state, s32 refcount, s32 mapcount, s32 folio_mapcount)
+{
+	return (struct cowscope_counts){
+		.state = state,
+		.refcount = refcount,
+		.mapcount = mapcount,
+		.folio_mapcount = COWSCOPE_STATE_ORDER(state) ? folio_mapcount : mapcount,
+		.pincount = NA,
+	};
+}
+
+#define C	COWSCOPE_COPY
+#define R	COWSCOPE_REUSE
+#define E	COWSCOPE_EITHER
+#define N	COWSCOPE_DECISION_NONE
+
+struct prediction {
+	const char *what;
+	u32 state;		/* but for exclusive, which 5.10 has not */
+	s32 refcount, mapcount, folio_mapcount;
+	enum cowscope_decision decision[ARRAY_SIZE(kernels)];
+};
+
+/* Of pages that are not exclusive. */
+static const struct prediction predictions[] = {
+	/*						 5.10 6.1 6.12 7.3 */
+	{ "nobody else",		ANON | LRU, 1, 1, 0,		{ R, R, R, R } },
+	{ "another mapping",		ANON | LRU, 2, 2, 0,		{ C, C, C, C } },
+	{ "a reference",		ANON | LRU, 2, 1, 0,		{ C, C, C, C } },
+	{ "references and mappings",	ANON | LRU, 9, 4, 0,		{ C, C, C, C } },
+	{ "isolated, nobody else",	ANON, 1, 1, 0,			{ R, R, R, R } },
+	/* 5.19 on drains this CPU's LRU caches if that could help */
+	{ "in an LRU cache, perhaps",	ANON, 2, 1, 0,			{ C, E, E, E } },
+	{ "one more than that",		ANON, 3, 1, 0,			{ C, C, C, C } },
+	{ "many, not on the LRU",	ANON, 4, 1, 0,			{ C, C, C, C } },
+	/* ... and frees the swap slot if that could help */
+	{ "in the swap cache",		ANON | LRU | SWAP, 2, 1, 0,	{ C, E, E, E } },
+	{ "in swap and LRU caches",	ANON | SWAP, 3, 1, 0,		{ C, E, E, E } },
+	{ "swap cache and a reference",	ANON | LRU | SWAP, 3, 1, 0,	{ C, C, C, C } },
+	{ "the same, not on the LRU",	ANON | SWAP, 4, 1, 0,		{ C, C, C, C } },
+	{ "locked by somebody",		ANON | LRU | COWSCOPE_STATE_LOCKED, 1, 1, 0,
+									{ C, C, C, C } },
+	{ "KSM",			KIND(KSM) | LRU, 5, 5, 0,	{ C, C, C, C } },
+	{ "KSM, only here",		KIND(KSM) | LRU, 1, 1, 0,	{ C, C, C, C } },
+	{ "private file page",		KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING, 2, 1, 0,
+									{ C, C, C, C } },
+	{ "private tmpfs page",		KIND(SHMEM) | LRU | COWSCOPE_STATE_MAPPING, 2, 1, 0,
+									{ C, C, C, C } },
+	{ "zero page",			KIND(ZERO), 5000, NA, NA,	{ C, C, C, C } },
+	{ "no struct page, private",	KIND(PFN), NA, NA, NA,		{ C, C, C, C } },
+	{ "shared mapping",		KIND(SHMEM) | LRU | COWSCOPE_STATE_SHARED_VMA, 2, 1, 0,
+									{ E, E, E, E } },
+	{ "many references",		ANON | LRU | PINNED(YES), 1025, 1, 0,
+									{ C, C, C, C } },
+	/* A folio of 512 pages, mapped by PTEs. */
+	{ "large, all here",		ANON | LRU | THP, 512, 1, 512,	{ C, C, C, R } },
+	{ "large, one page left",	ANON | LRU | THP, 1, 1, 1,	{ R, R, C, C } },
+	{ "large, a reference",		ANON | LRU | THP, 513, 1, 512,	{ C, C, C, C } },
+	{ "large, also elsewhere",	ANON | LRU | THP | COWSCOPE_STATE_MM_SHARED, 1024, 2, 1024,
+									{ C, C, C, C } },
+	{ "large, said to be shared",	ANON | LRU | THP | COWSCOPE_STATE_MM_SHARED, 512, 1, 512,
+									{ C, C, C, C } },
+};
+
+/* Exclusive pages are reused, whoever else holds them; 5.10 knows none. */
+static const struct prediction exclusive_predictions[] = {
+	{ "nobody else",		ANON | LRU, 1, 1, 0,		{ R, R, R, R } },
+	{ "a reference",		ANON | LRU, 2, 1, 0,		{ C, R, R, R } },
+	{ "a pin",			ANON | LRU | PINNED(YES), 1025, 1, 0, { C, R, R, R } },
+	{ "in the swap cache",		ANON | LRU | SWAP, 2, 1, 0,	{ C, R, R, R } },
+	{ "in an LRU cache",		ANON, 2, 1, 0,			{ C, R, R, R } },
+	{ "locked",			ANON | LRU | COWSCOPE_STATE_LOCKED, 1, 1, 0,
+									{ C, R, R, R } },
+	{ "large",			ANON | LRU | THP, 512, 1, 512,	{ C, R, R, R } },
+	{ "large, a pin",		ANON | LRU | THP | PINNED(YES), 513, 1, 512,
+									{ C, R, R, R } },
+};
+
+static void check_predictions(const struct prediction *p, size_t n, u32 exclusive)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < ARRAY_SIZE(kernels); k++) {
+			u32 state = p[i].state | (k == K5_10 ? EXCLUSIVE(NA) : exclusive);
+			struct cowscope_counts c = counts(state, p[i].refcount, p[i].mapcount,
+							  p[i].folio_mapcount);
+			enum cowscope_decision d = cowscope_predict(&c, &kernels[k]);
+
+			if (d != p[i].decision[k])
+				fail_msg("%s, kernel %zu: %d, expected %d", p[i].what, k, d,
+					 p[i].decision[k]);
+		}
+}
+
+static void predicts(void **state)
+{
+	check_predictions(predictions, ARRAY_SIZE(predictions), NOT_PAE);
+}
+
+static void predicts_exclusive(void **state)
+{
+	check_predictions(exclusive_predictions, ARRAY_SIZE(exclusive_predictions), PAE);
+}
+
+static void predicts_nothing_unread(void **state)
+{
+	struct cowscope_counts c = counts(KIND(UNKNOWN), NA, NA, NA);
+	size_t k;
+
+	for (k = 0; k < ARRAY_SIZE(kernels); k++)
+		assert_int_equal(cowscope_predict(&c, &kernels[k]), N);
+	/* Exclusive is what the rule goes by first. */
+	c = counts(ANON | LRU | EXCLUSIVE(NA), 1, 1, 1);
+	assert_int_equal(cowscope_predict(&c, &kernels[K6_1]), N);
+}
+
+static const struct {
+	const char *what;
+	u32 state;
+	s32 refcount, mapcount, folio_mapcount;
+	enum cowscope_decision mapcount_rule, page_count_rule, exclusive_rule;
+} would[] = {
+	{ "nobody else",	ANON | LRU | NOT_PAE, 1, 1, 0,		R, R, R },
+	/* The dispute: a reference, no other mapping. */
+	{ "5.10's lost pin",	ANON | LRU, 2, 1, 0,			R, C, N },
+	{ "the same, 6.1",	ANON | LRU | PAE, 2, 1, 0,		R, C, R },
+	{ "held after a fork",	ANON | LRU | NOT_PAE, 2, 1, 0,		R, C, C },
+	{ "shared by a fork",	ANON | LRU | NOT_PAE, 2, 2, 0,		C, C, C },
+	{ "KSM",		KIND(KSM) | LRU | NOT_PAE, 4, 4, 0,	C, C, C },
+	{ "zero page",		KIND(ZERO), 100, NA, NA,		C, C, C },
+	{ "file page",		KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING, 2, 1, 0, C, C, C },
+	/* The slot of the swap cache may have other users. */
+	{ "swap cache",		ANON | LRU | SWAP | NOT_PAE, 2, 1, 0,	N, C, N },
+	{ "LRU cache",		ANON | NOT_PAE, 2, 1, 0,		R, C, N },
+	{ "mapcount not kept",	ANON | LRU | PAE | THP, 512, NA, 512,	N, C, R },
+	{ "shared mapping",	KIND(SHMEM) | LRU | COWSCOPE_STATE_SHARED_VMA, 2, 1, 0, N, N, N },
+	{ "not read",		KIND(UNKNOWN), NA, NA, NA,		N, N, N },
+};
+
+static void would_decide(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(would); i++) {
+		struct cowscope_counts c = counts(would[i].state, would[i].refcount,
+						  would[i].mapcount, would[i].folio_mapcount);
+		u8 all = cowscope_would_all(&c, &kernels[K6_1]);
+		u8 expected = would[i].mapcount_rule | would[i].page_count_rule << 2 |
+			      would[i].exclusive_rule << 4;
+
+		if (all != expected)
+			fail_msg("%s: 0x%x, expected 0x%x", would[i].what, all, expected);
+	}
+}
+
+static const struct {
+	const char *what;
+	u32 state;
+	s32 refcount, mapcount, folio_mapcount;
+	u32 own, other;		/* cowscope's holders */
+	s32 refs;		/* what they add to refcount */
+	enum cowscope_decision decision;
+	bool copied;
+	enum cowscope_verdict verdict;
+} verdicts[] = {
+#define V(what)	COWSCOPE_VERDICT_##what
+	/* leak: reused while another than the writer certainly holds it */
+	{ "zygote", ANON | LRU, 2, 1, 0, 0, 1, 1, R, false, V(LEAK) },
+	{ "zygote, 6.1", ANON | LRU | NOT_PAE, 2, 1, 0, 0, 1, 1, R, false, V(LEAK) },
+	{ "both hold it", ANON | LRU, 3, 1, 0, 1, 1, 2, R, false, V(LEAK) },
+	{ "as a shared mapping should", KIND(SHMEM) | LRU | COWSCOPE_STATE_MAPPING |
+	  COWSCOPE_STATE_SHARED_VMA, 4, 2, 0, 0, 1, 1, R, false, V(FINE) },
+
+	/* pin_lost: copied while held through the writer's own mapping */
+	{ "clear_refs, 5.10", ANON | LRU, 2, 1, 0, 1, 0, 1, C, true, V(PIN_LOST) },
+	{ "pin, 5.10", ANON | LRU | PINNED(YES), 1025, 1, 0, 1, 0, 1024, C, true, V(PIN_LOST) },
+	{ "held, and shared by a fork", ANON | LRU, 3, 2, 0, 1, 0, 1, C, true, V(PIN_LOST) },
+	{ "held KSM page", KIND(KSM) | LRU, 4, 3, 0, 1, 0, 1, C, true, V(PIN_LOST) },
+	{ "held file page", KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING, 3, 1, 0, 1, 0, 1, C, true,
+	  V(PIN_LOST) },
+	{ "held zero page", KIND(ZERO), 99, NA, NA, 1, 0, 1, C, true, V(PIN_LOST) },
+	{ "held by both", ANON | LRU, 4, 2, 0, 1, 1, 2, C, true, V(PIN_LOST) },
+	{ "pinned by who knows, exclusive", ANON | LRU | PAE | PINNED(YES), 1025, 1, 0, 0, 0, 0, C,
+	  true, V(PIN_LOST) },
+	{ "folio's mappings not known", ANON | LRU | THP, 600, 1, NA, 1, 0, 1, C, true,
+	  V(PIN_LOST) },
+
+	/* maybe_lost: copied with references that nothing explains */
+	{ "vmsplice, 5.10", ANON | LRU, 2, 1, 0, 0, 0, 0, C, true, V(MAYBE_LOST) },
+	{ "pin count, no exclusive", ANON | LRU | PINNED(YES), 1025, 1, 0, 0, 0, 0, C, true,
+	  V(MAYBE_LOST) },
+	{ "pin count, not exclusive", ANON | LRU | NOT_PAE | PINNED(YES), 1026, 2, 0, 0, 0, 0, C,
+	  true, V(MAYBE_LOST) },
+	{ "shared by a fork, and held", ANON | LRU, 3, 2, 0, 0, 0, 0, C, true, V(MAYBE_LOST) },
+	{ "beyond the LRU cache", ANON, 3, 1, 0, 0, 0, 0, C, true, V(MAYBE_LOST) },
+	{ "beyond the swap cache", ANON | LRU | SWAP, 3, 1, 0, 0, 0, 0, C, true, V(MAYBE_LOST) },
+	{ "beyond cowscope's other", ANON | LRU, 3, 1, 0, 0, 1, 1, C, true, V(MAYBE_LOST) },
+	{ "KSM, and held", KIND(KSM) | LRU, 4, 3, 0, 0, 0, 0, C, true, V(MAYBE_LOST) },
+	{ "file page, and held", KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING, 3, 1, 0, 0, 0, 0, C,
+	  true, V(MAYBE_LOST) },
+	{ "large, and held", ANON | LRU | THP, 513, 1, 512, 0, 0, 0, C, true, V(MAYBE_LOST) },
+
+	/* needed: every rule copies */
+	{ "shared by a fork", ANON | LRU, 2, 2, 0, 0, 0, 0, C, true, V(NEEDED) },
+	{ "the same, in an LRU cache", ANON, 3, 2, 0, 0, 0, 0, C, true, V(NEEDED) },
+	{ "another holds it", ANON | LRU, 2, 1, 0, 0, 1, 1, C, true, V(NEEDED) },
+	{ "KSM", KIND(KSM) | LRU, 3, 3, 0, 0, 0, 0, C, true, V(NEEDED) },
+	{ "zero page", KIND(ZERO), 99, NA, NA, 0, 0, 0, C, true, V(NEEDED) },
+	{ "file page", KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING, 2, 1, 0, 0, 0, 0, C, true,
+	  V(NEEDED) },
+	{ "file page with buffers", KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING |
+	  COWSCOPE_STATE_PRIVATE, 3, 1, 0, 0, 0, 0, C, true, V(NEEDED) },
+	{ "tmpfs page", KIND(SHMEM) | LRU | COWSCOPE_STATE_MAPPING, 2, 1, 0, 0, 0, 0, C, true,
+	  V(NEEDED) },
+	{ "unshared for a pin", ANON | LRU | NOT_PAE, 2, 2, 0, 0, 0, 0, COWSCOPE_UNSHARE, true,
+	  V(NEEDED) },
+
+	/* superfluous: nobody else maps it, all is explained */
+	{ "LRU cache, 5.10", ANON, 2, 1, 0, 0, 0, 0, C, true, V(SUPERFLUOUS) },
+	{ "swap cache, 5.10", ANON | LRU | SWAP, 2, 1, 0, 0, 0, 0, C, true, V(SUPERFLUOUS) },
+	{ "locked", ANON | LRU | COWSCOPE_STATE_LOCKED, 1, 1, 0, 0, 0, 0, C, true,
+	  V(SUPERFLUOUS) },
+	{ "large, 5.10", ANON | LRU | THP, 512, 1, 512, 0, 0, 0, C, true, V(SUPERFLUOUS) },
+	{ "large, 6.12", ANON | LRU | THP | NOT_PAE, 512, 1, 512, 0, 0, 0, C, true,
+	  V(SUPERFLUOUS) },
+
+	/* fine: reused, nobody harmed */
+	{ "nobody else", ANON | LRU, 1, 1, 0, 0, 0, 0, R, false, V(FINE) },
+	{ "held by the writer, 6.1", ANON | LRU | PAE, 2, 1, 0, 1, 0, 1, R, false, V(FINE) },
+	{ "pinned by the writer", ANON | LRU | PAE | PINNED(YES), 1025, 1, 0, 1, 0, 1024, R, false,
+	  V(FINE) },
+	{ "held by who knows", ANON | LRU | PAE, 2, 1, 0, 0, 0, 0, R, false, V(FINE) },
+
+	/* unknown: the counts were not to be had */
+	{ "mappings not known", ANON | LRU | THP, 600, 1, NA, 0, 0, 0, C, true, V(UNKNOWN) },
+	{ "nothing known", KIND(UNKNOWN), NA, NA, NA, 0, 0, 0, C, true, V(UNKNOWN) },
+
+	/* none: nothing copied, nothing reused */
+	{ "raced", ANON | LRU, 2, 1, 0, 1, 0, 1, COWSCOPE_RACED, false, V(NONE) },
+	{ "retry", ANON | LRU, 2, 1, 0, 0, 1, 1, COWSCOPE_RETRY, false, V(NONE) },
+	{ "left to userfaultfd", ANON | LRU, 1, 1, 0, 0, 0, 0, COWSCOPE_UFFD, false, V(NONE) },
+	{ "split", ANON | LRU | THP, 1, 1, 1, 0, 0, 0, COWSCOPE_SPLIT, false, V(NONE) },
+	{ "failed", ANON | LRU, 2, 2, 0, 0, 0, 0, COWSCOPE_FAILED, false, V(NONE) },
+	{ "nothing to unshare", ANON | LRU | NOT_PAE, 1, 1, 0, 0, 0, 0, COWSCOPE_UNSHARE, false,
+	  V(NONE) },
+};
+
+static void judges(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(verdicts); i++) {
+		struct cowscope_counts c = counts(verdicts[i].state, verdicts[i].refcount,
+						  verdicts[i].mapcount, verdicts[i].folio_mapcount);
+		enum cowscope_verdict v;
+
+		c.held_own = verdicts[i].own;
+		c.held_other = verdicts[i].other;
+		c.held_refs = verdicts[i].refs;
+		v = cowscope_judge(&c, verdicts[i].decision, verdicts[i].copied);
+		if (v != verdicts[i].verdict)
+			fail_msg("%s: %d, expected %d", verdicts[i].what, v, verdicts[i].verdict);
+	}
+}
+
+static void explains(void **state)
+{
+	struct cowscope_counts c = counts(ANON | LRU, 2, 1, 0);
+
+	assert_int_equal(cowscope_explained(&c), 1);
+	c.state = ANON;
+	assert_int_equal(cowscope_explained(&c), 2);
+	c.state = ANON | SWAP | LRU;
+	assert_int_equal(cowscope_explained(&c), 2);
+	c.held_refs = 1024;
+	assert_int_equal(cowscope_explained(&c), 1026);
+
+	c = counts(KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING | COWSCOPE_STATE_PRIVATE, 9, 3, 0);
+	assert_int_equal(cowscope_explained(&c), 5);
+
+	/* Each page of a large folio has its place in the cache. */
+	c = counts(ANON | LRU | SWAP | THP, 9, 1, 512);
+	assert_int_equal(cowscope_explained(&c), 1024);
+	c = counts(KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING | ORDER(2), 9, 1, 3);
+	assert_int_equal(cowscope_explained(&c), 7);
+
+	c = counts(ANON | LRU | THP, 9, 1, NA);
+	assert_int_equal(cowscope_explained(&c), NA);
+	c = counts(KIND(ZERO), 9, 1, 1);
+	assert_int_equal(cowscope_explained(&c), NA);
+	c = counts(KIND(PFN), NA, NA, NA);
+	assert_int_equal(cowscope_explained(&c), NA);
+	c = counts(KIND(UNKNOWN), NA, NA, NA);
+	assert_int_equal(cowscope_explained(&c), NA);
+}
+
+/* What holds of all states, also of those that nobody thought of. */
+static void agrees_with_itself(const struct cowscope_counts *c, u32 own, u32 other)
+{
+	size_t k;
+
+	for (k = 0; k < ARRAY_SIZE(kernels); k++) {
+		enum cowscope_decision p = cowscope_predict(c, &kernels[k]);
+		u8 would_be = COWSCOPE_RULES_WOULD(cowscope_would_all(c, &kernels[k]),
+						   kernels[k].rule);
+		enum cowscope_verdict copied = cowscope_judge(c, COWSCOPE_COPY, true);
+		enum cowscope_verdict reused = cowscope_judge(c, COWSCOPE_REUSE, false);
+
+		assert_true(p == N || p == C || p == R || p == E);
+		/* A private page: the rule in force would do what is predicted. */
+		if (!(c->state & COWSCOPE_STATE_SHARED_VMA))
+			assert_int_equal(would_be, p == E ? N : p);
+		assert_true(copied != V(NONE) && copied != V(LEAK) && copied != V(FINE));
+		assert_true(reused == V(LEAK) || reused == V(FINE));
+		if (own)
+			assert_int_equal(copied, V(PIN_LOST));
+		if (!other)
+			assert_int_equal(reused, V(FINE));
+		if (copied == V(SUPERFLUOUS)) {
+			assert_true(c->mapcount == 1 && !own && !other);
+			assert_true(c->refcount <= cowscope_explained(c));
+		}
+		if (copied == V(MAYBE_LOST))
+			assert_true(c->refcount > cowscope_explained(c));
+	}
+}
+
+/* One of so many values, from what is left of a number. */
+static u32 pick(u32 *n, u32 values)
+{
+	u32 value = *n % values;
+
+	*n /= values;
+	return value;
+}
+
+static void agrees(void **state)
+{
+	static const u32 orders[] = { 0, 4, 9 };
+	static const u32 bits[] = {
+		LRU, SWAP, COWSCOPE_STATE_LOCKED, COWSCOPE_STATE_SHARED_VMA,
+		COWSCOPE_STATE_MM_SHARED,
+	};
+	u32 i, n = 0;
+
+	for (i = 0; !n; i++) {
+		struct cowscope_counts c;
+		size_t k;
+
+		n = i;
+		c.state = pick(&n, COWSCOPE_KINDS);
+		c.state |= pick(&n, COWSCOPE_YES + 1) << COWSCOPE_STATE_EXCLUSIVE_SHIFT;
+		c.state |= pick(&n, COWSCOPE_YES + 1) << COWSCOPE_STATE_PINNED_SHIFT;
+		c.state |= ORDER(orders[pick(&n, ARRAY_SIZE(orders))]);
+		for (k = 0; k < ARRAY_SIZE(bits); k++)
+			c.state |= pick(&n, 2) * bits[k];
+		c = counts(c.state, (s32)pick(&n, 7) + NA, (s32)pick(&n, 5) + NA, 0);
+		c.folio_mapcount = c.mapcount;
+		c.held_own = pick(&n, 2);
+		c.held_other = pick(&n, 2);
+		c.held_refs = c.held_own + c.held_other;
+		agrees_with_itself(&c, c.held_own, c.held_other);
+	}
+	assert_true(i > 900000);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(predicts),
+	cmocka_unit_test(predicts_exclusive),
+	cmocka_unit_test(predicts_nothing_unread),
+	cmocka_unit_test(would_decide),
+	cmocka_unit_test(judges),
+	cmocka_unit_test(explains),
+	cmocka_unit_test(agrees),
+};
+
+GROUP(rules, tests);
