@@ -22,12 +22,12 @@ static unsigned long long now(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void write_all(volatile char *p, size_t page)
+static void write_all(char *p, size_t page)
 {
 	size_t i;
 
 	for (i = 0; i < PAGES; i++)
-		p[i * page] = 1;
+		__atomic_store_n(p + i * page, 1, __ATOMIC_RELAXED);
 }
 
 int main(void)
