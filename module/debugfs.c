@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -89,7 +90,7 @@ static int trace_open(struct inode *inode, struct file *file)
 	}
 	t->pos = -1;
 	t->more = true;
-	return 0;
+	return nonseekable_open(inode, file);
 }
 
 static int trace_release(struct inode *inode, struct file *file)
@@ -163,11 +164,10 @@ static ssize_t pipe_read(struct file *file, char __user *buf, size_t count, loff
 {
 	struct pipe_file *p = file->private_data;
 	ssize_t got = 0;
-	int err;
+	int err = 0;
 
-	err = mutex_lock_interruptible(&p->lock);
-	if (err)
-		return err;
+	if (mutex_lock_interruptible(&p->lock))
+		return -ERESTARTSYS;
 	while (count) {
 		size_t n;
 
@@ -187,6 +187,8 @@ static ssize_t pipe_read(struct file *file, char __user *buf, size_t count, loff
 		p->done += n;
 		got += n;
 		count -= n;
+		if (signal_pending(current))
+			break;
 		cond_resched();
 	}
 	mutex_unlock(&p->lock);

@@ -4,6 +4,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
@@ -27,8 +28,12 @@ struct open_file {
 
 static int device_open(struct inode *inode, struct file *file)
 {
-	struct open_file *of = kzalloc(sizeof(*of), GFP_KERNEL_ACCOUNT);
+	struct open_file *of;
 
+	/* As for page frame numbers in /proc/PID/pagemap. */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	of = kzalloc(sizeof(*of), GFP_KERNEL_ACCOUNT);
 	if (!of)
 		return -ENOMEM;
 	pin_set_init(&of->pins);
@@ -92,8 +97,9 @@ static void put_line(void *ctx, const char *name, u64 value)
 {
 	struct text *t = ctx;
 
-	t->len += snprintf(t->buf ? t->buf + min(t->len, t->size) : NULL,
-			   t->size - min(t->len, t->size), "%s %llu\n", name, value);
+	size_t at = min(t->len, t->size);
+
+	t->len += snprintf(t->buf + at, t->size - at, "%s %llu\n", name, value);
 }
 
 static int do_stats(struct open_file *of, void *arg)
@@ -296,6 +302,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long user
 
 	if (_IOC_TYPE(cmd) != COWSCOPE_IOC || nr >= ARRAY_SIZE(commands))
 		return -ENOTTY;
+	nr = array_index_nospec(nr, ARRAY_SIZE(commands));
 	c = &commands[nr];
 	/* A later version's struct has another size in its number. */
 	if (_IOC_DIR(cmd) != _IOC_DIR(c->cmd))
@@ -305,6 +312,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		return -EFAULT;
 	if (size < known)
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	err = copy_struct_from_user(&arg, known, p, size);
 	if (err)
 		return err;

@@ -2,8 +2,8 @@
 /*
  * The processes that are followed are a bitmap by tgid, so that asking costs
  * one load. Children are added by the tracepoint sched_process_fork before
- * they run, and taken out by sched_process_free: until then nobody else can
- * have that tgid.
+ * they run, and taken out by sched_process_free, an RCU grace period after their
+ * number became free; numbers are given out in turn, so not again by then.
  */
 #include <linux/bitmap.h>
 #include <linux/mutex.h>

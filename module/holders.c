@@ -38,7 +38,7 @@ static struct hlist_head *bucket(unsigned long pfn)
 }
 
 void holders_add(struct holder *holder, struct held_page *nodes, struct page **pages,
-		 unsigned long count)
+		 unsigned long count, unsigned long addr)
 {
 	unsigned long i;
 
@@ -48,6 +48,7 @@ void holders_add(struct holder *holder, struct held_page *nodes, struct page **p
 
 		node->holder = holder;
 		node->pfn = page_to_pfn(pages[i]);
+		node->addr = addr + i * PAGE_SIZE;
 		spin_lock(&hash_lock);
 		hlist_add_head_rcu(&node->hash, bucket(node->pfn));
 		spin_unlock(&hash_lock);
@@ -76,36 +77,61 @@ static s32 weight(const struct holder *holder, u32 state)
 	return holder->flags & COWSCOPE_PIN_FOLL_PIN && small ? GUP_PIN_COUNTING_BIAS : 1;
 }
 
-void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm)
+/* Was it taken through this very mapping? See holders_look(). */
+static bool through(const struct held_page *node, const struct mm_struct *mm,
+		    unsigned long addr, u32 state)
+{
+	return node->holder->mm == mm &&
+	       (COWSCOPE_STATE_KIND(state) == COWSCOPE_KIND_ANON || node->addr == addr);
+}
+
+/*
+ * A holder adds a reference. Where all are mappings and caches, nobody can hold
+ * another page of the folio; this saves hundreds of look-ups.
+ */
+static bool others_held(const struct cowscope_counts *c, s32 nr)
+{
+	u32 cached = COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_MAPPING;
+
+	return nr > 1 && (c->folio_mapcount == COWSCOPE_COUNT_NA ||
+			  c->refcount > c->folio_mapcount + (c->state & cached ? nr : 0));
+}
+
+void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm,
+		  unsigned long addr)
 {
 	unsigned long nr = 1ul << COWSCOPE_STATE_ORDER(c->state);
-	unsigned long first = pfn & ~(nr - 1), i;
+	unsigned long first, i;
 	struct held_page *node;
 
 	if (likely(!atomic_long_read(&held_pages)))
 		return;
 
+	if (!others_held(c, nr))
+		nr = 1;
+	first = pfn & ~(nr - 1);
+
 	rcu_read_lock();
 	for (i = first; i < first + nr; i++)
 		hlist_for_each_entry_rcu(node, bucket(i), hash) {
-			bool own = node->holder->mm == mm;
+			bool own = through(node, mm, addr, c->state);
 
 			if (node->pfn != i)
 				continue;
 			c->held_refs += weight(node->holder, c->state);
 			if (i != pfn)
 				continue;
-			if (!c->holder || (own && !c->held_own))
+			if (own ? !c->held_own : !c->holder && node->holder->mm != mm)
 				c->holder = node->holder->id;
 			if (own)
 				c->held_own++;
-			else
+			else if (node->holder->mm != mm)
 				c->held_other++;
 		}
 	rcu_read_unlock();
 }
 
-unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after)
+unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state)
 {
 	unsigned long pfn = COWSCOPE_PTE_PFN(before);
 	struct cowscope_record *r;
@@ -119,7 +145,7 @@ unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after)
 	hlist_for_each_entry_rcu(node, bucket(pfn), hash) {
 		struct holder *holder = node->holder;
 
-		if (node->pfn != pfn || holder->mm != mm)
+		if (node->pfn != pfn || !through(node, mm, addr, state))
 			continue;
 		atomic_long_inc(&holder->lost);
 		if (lost++ >= LOST_LISTED) {

@@ -21,14 +21,15 @@ struct held_page {
 	struct hlist_node hash;
 	struct holder *holder;
 	unsigned long pfn;
+	unsigned long addr;	/* where it was mapped when taken */
 };
 
 int holders_init(void);
 void holders_exit(void);
 
-/* Makes @count @pages known as held; @nodes has room for them. May sleep. */
+/* Makes the @count @pages at @addr known as held; @nodes has room. May sleep. */
 void holders_add(struct holder *holder, struct held_page *nodes, struct page **pages,
-		 unsigned long count);
+		 unsigned long count, unsigned long addr);
 
 /* ... and no longer. */
 void holders_remove(struct held_page *nodes, unsigned long count);
@@ -38,10 +39,14 @@ void holders_remove(struct held_page *nodes, unsigned long count);
  * @c: its held_* and holder fields are set
  * @pfn: of the page; holders of other pages of its folio count in held_refs
  * @mm: holders through this one are the writer's own
+ * @addr: where it maps the page. An anonymous page is mapped once by an mm, so
+ *	its holders are found wherever it was moved; the zero page, a KSM or file
+ *	page only counts as held through this address.
  *
  * Any context; a few loads while nobody holds anything.
  */
-void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm);
+void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm,
+		  unsigned long addr);
 
 /**
  * holders_lost - note that a process goes on with another page
@@ -49,10 +54,11 @@ void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct
  * @addr: the page's address there
  * @before: PTE before, packed
  * @after: PTE now, packed
+ * @state: of the page before
  *
  * Writes a pin_lost record for each holder of the page before that took it
  * through @mm and returns how many there are. In a probe handler.
  */
-unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after);
+unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state);
 
 #endif

@@ -11,6 +11,7 @@
 #include "page_state.h"
 #include "probes.h"
 #include "ring.h"
+#include "stats.h"
 #include "version.h"
 
 static bool enable = true;
@@ -30,9 +31,12 @@ static int __init cowscope_init(void)
 		pr_err("no memory for the rings; load with a smaller ring_records=\n");
 		return err;
 	}
-	err = holders_init();
+	err = stats_init();
 	if (err)
 		goto err_ring;
+	err = holders_init();
+	if (err)
+		goto err_stats;
 	err = filter_init();
 	if (err)
 		goto err_holders;
@@ -59,6 +63,8 @@ err_filter:
 	filter_exit();
 err_holders:
 	holders_exit();
+err_stats:
+	stats_exit();
 err_ring:
 	ring_exit();
 	return err;
@@ -71,6 +77,7 @@ static void __exit cowscope_exit(void)
 	probes_disarm();
 	filter_exit();
 	holders_exit();
+	stats_exit();
 	ring_exit();
 }
 

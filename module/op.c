@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/hash.h>
 #include <linux/ktime.h>
+#include <linux/sched.h>
 #include "op.h"
 #include "ring.h"
 #include "stats.h"
@@ -8,45 +9,39 @@
 #define OP_BITS	8
 #define OP_TRY	16	/* places that a task may be found in */
 
-static struct op ops[(1 << OP_BITS) + OP_TRY];
-
-static struct op *first_place(void)
-{
-	return &ops[hash_ptr(current, OP_BITS)];
-}
+/* Whose each place is, apart, so that filling one never lets go of it. */
+static struct task_struct *owners[(1 << OP_BITS) + OP_TRY];
+static struct op ops[ARRAY_SIZE(owners)];
 
 struct op *op_begin(enum cowscope_event event)
 {
-	struct op *op = first_place();
-	int i;
+	unsigned int first = hash_ptr(current, OP_BITS), i;
 
-	for (i = 0; i < OP_TRY; i++, op++) {
-		if (READ_ONCE(op->task) || cmpxchg(&op->task, NULL, current))
+	for (i = first; i < first + OP_TRY; i++) {
+		if (READ_ONCE(owners[i]) || cmpxchg(&owners[i], NULL, current))
 			continue;
-		*op = (struct op){
-			.task = current,
+		ops[i] = (struct op){
 			.event = event,
 			.began = ktime_get_mono_fast_ns(),
 		};
-		return op;
+		return &ops[i];
 	}
 	return NULL;
 }
 
 struct op *op_find(enum cowscope_event event)
 {
-	struct op *op = first_place();
-	int i;
+	unsigned int first = hash_ptr(current, OP_BITS), i;
 
-	for (i = 0; i < OP_TRY; i++, op++)
-		if (READ_ONCE(op->task) == current && op->event == event)
-			return op;
+	for (i = first; i < first + OP_TRY; i++)
+		if (READ_ONCE(owners[i]) == current && ops[i].event == event)
+			return &ops[i];
 	return NULL;
 }
 
 void op_abandon(struct op *op)
 {
-	smp_store_release(&op->task, NULL);	/* pairs with cmpxchg() in op_begin() */
+	smp_store_release(&owners[op - ops], NULL);	/* pairs with cmpxchg() in op_begin() */
 }
 
 void op_end(struct op *op, int error)
@@ -65,7 +60,8 @@ void op_end(struct op *op, int error)
 		r->arg = op->arg;
 		r->op_lock = op->lock;
 		r->op_flags = op->flags;
-		r->error = max(error, -127);
+		/* -ERESTART* does not fit: a signal came first. */
+		r->error = error < -127 ? -EINTR : error;
 		stats_inc(event[op->event]);
 		ring_commit(r);
 	}
@@ -76,6 +72,6 @@ void op_reset(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(ops); i++)
-		WRITE_ONCE(ops[i].task, NULL);
+	for (i = 0; i < ARRAY_SIZE(owners); i++)
+		WRITE_ONCE(owners[i], NULL);
 }

@@ -7,12 +7,11 @@
 #ifndef COWSCOPE_OP_H
 #define COWSCOPE_OP_H
 
+#include <linux/cache.h>
 #include <linux/cowscope.h>
-#include <linux/mm_types.h>
-#include <linux/sched.h>
+#include <linux/types.h>
 
 struct op {
-	struct task_struct *task;
 	enum cowscope_event event;
 	u64 began;		/* CLOCK_MONOTONIC, ns */
 	u64 start, end;

@@ -42,11 +42,6 @@ struct page *page_state_page(pte_t pte)
 	return pfn_to_page(pte_pfn(pte));
 }
 
-static unsigned int anon_kind(struct folio *folio)
-{
-	return folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
-}
-
 static unsigned int file_kind(struct folio *folio, unsigned int level)
 {
 	if (compat_folio_mapping(folio))
@@ -58,55 +53,93 @@ static unsigned int file_kind(struct folio *folio, unsigned int level)
 	return level == COWSCOPE_LEVEL_PMD ? COWSCOPE_KIND_ZERO : COWSCOPE_KIND_UNKNOWN;
 }
 
-void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
-		     unsigned long vm_flags, pte_t pte, unsigned int level)
+/* An entry without a page to look at: the zero page, or a device's memory. */
+static unsigned int special_kind(pte_t pte, unsigned long vm_flags, unsigned int level)
 {
-	u32 state = level << COWSCOPE_STATE_LEVEL_SHIFT;
+	if (is_zero_pfn(pte_pfn(pte)))
+		return COWSCOPE_KIND_ZERO;
+	/* "mm/huge_memory: mark PMD mappings of the huge zero folio special", 6.18 */
+	if (level == COWSCOPE_LEVEL_PMD && pte_special(pte) &&
+	    !(vm_flags & (VM_PFNMAP | VM_MIXEDMAP)))
+		return COWSCOPE_KIND_ZERO;
+	return COWSCOPE_KIND_PFN;
+}
+
+/* The folio's order, or -1 if it was freed or split meanwhile and is none. */
+static int read_order(struct folio *folio)
+{
+	unsigned int order = folio_test_large(folio) ? folio_order(folio) : 0;
+	unsigned int most = folio_test_hugetlb(folio) ? PUD_SHIFT - PAGE_SHIFT : HPAGE_PMD_ORDER;
+
+	if (order > most || !IS_ALIGNED(page_to_pfn(&folio->page), 1ul << order))
+		return -1;
+	return order;
+}
+
+static void read_counts(struct cowscope_counts *c, struct page_state_memo *memo,
+			struct folio *folio, struct page *page, unsigned int order)
+{
+	unsigned long head = page_to_pfn(&folio->page);
+
+	c->refcount = folio_ref_count(folio);
+	c->mapcount = compat_page_mapcount(folio, page);
+	if (!order) {
+		c->folio_mapcount = c->mapcount;
+		return;
+	}
+	c->pincount = compat_folio_pincount(folio);
+	if (memo && memo->head == head && memo->refcount == c->refcount) {
+		c->folio_mapcount = memo->folio_mapcount;
+		return;
+	}
+	c->folio_mapcount = compat_folio_mapcount(folio, order);
+	if (memo)
+		*memo = (struct page_state_memo){ head, c->refcount, c->folio_mapcount };
+}
+
+void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
+		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
+		     unsigned int level)
+{
+	u32 state = 0;
 	unsigned int exclusive = COWSCOPE_NA;
-	unsigned int kind, order;
+	unsigned int kind;
 	struct folio *folio;
 	struct page *page;
+	int order;
 
 	*c = (struct cowscope_counts){
+		.state = level << COWSCOPE_STATE_LEVEL_SHIFT,
 		.refcount = COWSCOPE_COUNT_NA,
 		.mapcount = COWSCOPE_COUNT_NA,
 		.folio_mapcount = COWSCOPE_COUNT_NA,
 		.pincount = COWSCOPE_COUNT_NA,
 	};
-
 	if (vm_flags & VM_SHARED)
 		state |= COWSCOPE_STATE_SHARED_VMA;
 	if (compat_mm_has_pinned(mm))
 		state |= COWSCOPE_STATE_MM_PINNED;
+	c->state |= state;
 
 	page = page_state_page(pte);
 	if (!page) {
 		if (pte_present(pte))
-			state |= is_zero_pfn(pte_pfn(pte)) ? COWSCOPE_KIND_ZERO :
-							     COWSCOPE_KIND_PFN;
-		c->state = state;
+			c->state |= special_kind(pte, vm_flags, level);
 		return;
 	}
-
 	folio = page_folio(page);
-	c->refcount = folio_ref_count(folio);
-	if (folio_test_large(folio)) {
-		order = folio_order(folio);
-		c->pincount = compat_folio_pincount(folio);
-		if (compat_folio_mm_shared(folio))
-			state |= COWSCOPE_STATE_MM_SHARED;
-	} else {
-		order = 0;
-	}
-	c->mapcount = compat_page_mapcount(folio, page);
-	c->folio_mapcount = order ? compat_folio_mapcount(folio) : c->mapcount;
+	order = read_order(folio);
+	if (order < 0)
+		return;
+	read_counts(c, memo, folio, page, order);
 
 	if (folio_test_hugetlb(folio)) {
 		kind = COWSCOPE_KIND_HUGETLB;
+		level = COWSCOPE_LEVEL_HUGETLB;
 		if (folio_test_anon(folio))
 			exclusive = compat_anon_exclusive(&folio->page);
 	} else if (folio_test_anon(folio)) {
-		kind = anon_kind(folio);
+		kind = folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
 		exclusive = compat_anon_exclusive(page);
 		if (folio_test_swapcache(folio))
 			state |= COWSCOPE_STATE_SWAPCACHE;
@@ -118,28 +151,33 @@ void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
 			state |= COWSCOPE_STATE_PRIVATE;
 	}
 
+	if (order && compat_folio_mm_shared(folio))
+		state |= COWSCOPE_STATE_MM_SHARED;
 	if (folio_test_lru(folio))
 		state |= COWSCOPE_STATE_LRU;
 	if (folio_test_locked(folio))
 		state |= COWSCOPE_STATE_LOCKED;
 	if (folio_test_writeback(folio))
 		state |= COWSCOPE_STATE_WRITEBACK;
-	state |= kind | order << COWSCOPE_STATE_ORDER_SHIFT |
-		 exclusive << COWSCOPE_STATE_EXCLUSIVE_SHIFT;
-	state |= (folio_maybe_dma_pinned(folio) ? COWSCOPE_YES : COWSCOPE_NO)
-		 << COWSCOPE_STATE_PINNED_SHIFT;
-	c->state = state;
+	c->state = state | kind | order << COWSCOPE_STATE_ORDER_SHIFT |
+		   level << COWSCOPE_STATE_LEVEL_SHIFT |
+		   exclusive << COWSCOPE_STATE_EXCLUSIVE_SHIFT |
+		   (folio_maybe_dma_pinned(folio) ? COWSCOPE_YES : COWSCOPE_NO)
+		   << COWSCOPE_STATE_PINNED_SHIFT;
 }
 
-/* The PTE at @addr within a huge entry; on x86 all levels share their bits. */
+/*
+ * The PTE at @addr within a huge entry; on x86 all levels share their bits.
+ * pte_pfn() turns back the pfn of one that is PROT_NONE, which is inverted.
+ */
 static pte_t huge_part(unsigned long val, unsigned long addr, unsigned long mask)
 {
 	pte_t pte = __pte(val);
-	unsigned long pfn = (pte_val(pte_clrhuge(pte)) & PTE_PFN_MASK & mask) >> PAGE_SHIFT;
+	unsigned long pfn;
 
 	if (!pte_present(pte))
 		return __pte(0);
-	pfn += (addr & ~mask) >> PAGE_SHIFT;
+	pfn = (pte_pfn(pte) & (mask >> PAGE_SHIFT)) + ((addr & ~mask) >> PAGE_SHIFT);
 	return pfn_pte(pfn, __pgprot(val & ~(PTE_PFN_MASK | _PAGE_PSE)));
 }
 
@@ -221,27 +259,30 @@ static unsigned long walk_step(struct mm_struct *mm, unsigned long addr, unsigne
 			       unsigned long *next, page_state_fn fn, void *ctx)
 {
 	unsigned int level = COWSCOPE_LEVEL_HUGETLB;
+	unsigned long pages;
 	pte_t pte, *table;
 	pmd_t pmd;
 
 	if (find_pmd(mm, addr, &pmd, &pte, next)) {
 		level = COWSCOPE_LEVEL_PMD;
-		if (has_table(pmd, addr, &pte)) {
-			unsigned long pages = (min(*next, end) - addr) >> PAGE_SHIFT;
-
-			table = pte_offset_kernel(&pmd, addr);
-			for (end = min(*next, end); addr < end; addr += PAGE_SIZE, table++) {
-				pte = READ_ONCE(*table);
-				if (pte_present(pte))
-					fn(ctx, addr, pte, COWSCOPE_LEVEL_PTE);
-			}
-			return pages;
-		}
+		if (has_table(pmd, addr, &pte))
+			level = COWSCOPE_LEVEL_PTE;
 	}
-	if (!pte_present(pte))
-		return 0;
-	fn(ctx, addr, pte, level);
-	return (min(*next, end) - addr) >> PAGE_SHIFT;
+	end = min(*next, end);
+	pages = (end - addr) >> PAGE_SHIFT;
+	if (level != COWSCOPE_LEVEL_PTE) {
+		if (!pte_present(pte))
+			return 1;
+		fn(ctx, addr, pte, level, pages);
+		return pages;
+	}
+	table = pte_offset_kernel(&pmd, addr);
+	for (; addr < end; addr += PAGE_SIZE, table++) {
+		pte = READ_ONCE(*table);
+		if (pte_present(pte))
+			fn(ctx, addr, pte, level, 1);
+	}
+	return pages;
 }
 
 unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,

@@ -13,19 +13,29 @@ extern const struct cowscope_rule_in_force page_state_rule;
 /* A present or absent PTE as records have it. */
 u64 page_state_pack(pte_t pte);
 
+/* What page_state_read() need not work out again for the next page of a folio. */
+struct page_state_memo {
+	unsigned long head;	/* pfn */
+	s32 refcount, folio_mapcount;
+};
+
 /**
  * page_state_read - the counts of the page that a PTE maps
  * @c: filled; the fields of cowscope's holders are left 0
+ * @memo: zeroed before the first page of a walk; or NULL
  * @mm: the mm that the PTE belongs to
  * @vm_flags: of its VMA
  * @pte: present or not
  * @level: enum cowscope_level of the entry
  *
  * The caller makes sure that the page stays mapped, or reads the PTE again
- * afterwards and drops what was read if it has changed. Any context.
+ * afterwards and drops what was read if it has changed. A folio that is freed
+ * or split meanwhile gives no counts, or wrong ones, but does no harm. Any
+ * context.
  */
-void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
-		     unsigned long vm_flags, pte_t pte, unsigned int level);
+void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
+		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
+		     unsigned int level);
 
 /**
  * page_state_pte - read one PTE, at whatever level, without its lock
@@ -33,20 +43,22 @@ void page_state_read(struct cowscope_counts *c, struct mm_struct *mm,
  * @addr: any address
  * @level: set to enum cowscope_level of what was found; NONE if nothing maps
  *
- * A huge entry is given as the PTE that would map @addr. Page tables may be
- * freed by others meanwhile: preemption is off at the caller's. Nothing
- * sleeps.
+ * A huge entry is given as the PTE that would map @addr. The caller holds the
+ * mmap_lock, or is a fault or fork of that mm. Nothing sleeps.
  */
 pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *level);
 
-typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned int level);
+/* One present entry, which maps that many pages of the range. */
+typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
+			      unsigned long pages);
 
 /**
  * page_state_walk - call @fn for each present entry of a range
  * @mm: as for page_state_pte()
  * @start: first address
  * @end: first one beyond
- * @max: look at that many pages at most; a huge entry counts with all its own
+ * @max: look at that many pages at most; a huge entry counts with all its own,
+ *	an empty table as one
  * @fn: called with interrupts off; a huge entry is given once, at its first
  *	address in the range
  * @ctx: handed through

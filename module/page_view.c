@@ -8,7 +8,7 @@ static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr
 		      unsigned long pfn, struct cowscope_counts *c)
 {
 	if (c->refcount != COWSCOPE_COUNT_NA)
-		holders_look(c, pfn, mm);
+		holders_look(c, pfn, mm, addr);
 	*page = (struct cowscope_page){
 		.addr = addr,
 		.pte = pte,
@@ -24,7 +24,7 @@ static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr
 }
 
 void page_view_mapped(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
-	       unsigned long vm_flags)
+		      unsigned long vm_flags)
 {
 	unsigned int level, again, tries = 3;
 	struct cowscope_counts c;
@@ -34,8 +34,11 @@ void page_view_mapped(struct cowscope_page *page, struct mm_struct *mm, u64 addr
 	/* A page that is no longer mapped after the look was another's by then. */
 	do {
 		pte = page_state_pte(mm, addr, &level);
-		page_state_read(&c, mm, vm_flags, pte, level);
-	} while (pte_val(pte) != pte_val(page_state_pte(mm, addr, &again)) && --tries);
+		page_state_read(&c, NULL, mm, vm_flags, pte, level);
+		if (pte_val(pte) == pte_val(page_state_pte(mm, addr, &again)))
+			break;
+		page_state_read(&c, NULL, mm, vm_flags, __pte(0), level);
+	} while (--tries);
 
 	pack = page_state_pack(pte);
 	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB)
@@ -49,7 +52,7 @@ void page_view_held(struct cowscope_page *out, struct mm_struct *mm, u64 addr,
 	struct cowscope_counts c;
 	pte_t pte = mk_pte(page, PAGE_READONLY);
 
-	page_state_read(&c, mm, 0, pte, COWSCOPE_LEVEL_NONE);
+	page_state_read(&c, NULL, mm, 0, pte, COWSCOPE_LEVEL_NONE);
 	fill_page(out, mm, addr,
 		  COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(page),
 		  page_to_pfn(page), &c);

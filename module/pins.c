@@ -3,6 +3,7 @@
  * A reference or pin is found through the set of its open file, and stays as
  * long as an ioctl uses it. Probe handlers find it through its holder.
  */
+#include <linux/ctype.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -19,7 +20,11 @@
 #include "stats.h"
 
 #define SET_MAX		1024u		/* pins of one open file */
-#define PAGES_MAX	(1L << 22)	/* pages of all */
+/*
+ * Pages of all. Should all be one page, its count stays below INT_MAX: each pin
+ * of a small page adds GUP_PIN_COUNTING_BIAS, 2^10.
+ */
+#define PAGES_MAX	(1L << 20)
 #define BATCH		512ul		/* pages at a time under mmap_lock */
 
 struct pin {
@@ -149,6 +154,7 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 	struct mm_struct *mm = current->mm;
 	unsigned long count;
 	struct pin *pin;
+	char *c;
 	int err = check(arg);
 
 	if (err)
@@ -179,12 +185,15 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 	pin->holder.flags = arg->flags;
 	pin->pid = current->tgid;
 	get_task_comm(pin->comm, current);
+	for (c = pin->comm; *c; c++)
+		if (!isprint(*c))
+			*c = '?';
 	pin->holder.mm = mm;
 	mmgrab(mm);
 	pin->addr = arg->addr;
 	pin->count = count;
 
-	err = mutex_lock_interruptible(&set->lock);
+	err = mutex_lock_killable(&set->lock);
 	if (err)
 		goto err_got;
 	if (set->count >= SET_MAX) {
@@ -198,7 +207,7 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 	mutex_lock(&all_lock);
 	list_add_tail(&pin->in_all, &all);
 	mutex_unlock(&all_lock);
-	holders_add(&pin->holder, pin->nodes, pin->pages, count);
+	holders_add(&pin->holder, pin->nodes, pin->pages, count, pin->addr);
 	list_add_tail(&pin->in_set, &set->pins);
 	arg->id = pin->holder.id;
 	record_pin(pin, COWSCOPE_EVENT_PIN);
@@ -260,7 +269,7 @@ static struct pin *find(struct pin_set *set, u32 id)
 static struct pin *use(struct pin_set *set, u32 id)
 {
 	struct pin *pin;
-	int err = mutex_lock_interruptible(&set->lock);
+	int err = mutex_lock_killable(&set->lock);
 
 	if (err)
 		return ERR_PTR(err);

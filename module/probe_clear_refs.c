@@ -3,7 +3,8 @@
  * Writes to /proc/PID/clear_refs: clear_refs_write() as a whole, and
  * clear_refs_pte_range() for what one PMD covers. The PTEs are read before and
  * after, so what was write-protected and what was skipped is seen, not
- * guessed; the mmap_lock is held for writing, so nobody else changes them.
+ * guessed. The mmap_lock is held for writing, so no fault and no other system call
+ * changes them meanwhile; reclaim and migration may.
  */
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
@@ -20,7 +21,6 @@
 
 struct clear_refs_call {
 	struct op *op;
-	bool pass;
 };
 
 /* PTE bits before, compressed to a byte each. */
@@ -34,6 +34,7 @@ struct range_call {
 	struct op *op;
 	struct vm_area_struct *vma;
 	unsigned long addr, end;
+	struct page_state_memo memo;
 	u8 before[PTRS_PER_PTE];
 };
 
@@ -68,7 +69,7 @@ static int clear_refs_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	}
 	call->op->arg = number_written(buf, count);
 	/* Whose memory it is turns up with the first range. */
-	call->pass = filter_pass(NULL);
+	call->op->pass = filter_pass(NULL);
 	return 0;
 }
 
@@ -77,7 +78,7 @@ static int clear_refs_return(struct kretprobe_instance *ri, struct pt_regs *regs
 	struct clear_refs_call *call = (void *)ri->data;
 	long ret = regs_return_value(regs);
 
-	if (!call->pass && !call->op->pass) {
+	if (!call->op->pass) {
 		stats_inc(probe[PROBE_CLEAR_REFS].filtered);
 		op_abandon(call->op);
 		return 0;
@@ -112,31 +113,27 @@ static unsigned int slot(const struct range_call *call, unsigned long addr)
 	return (addr - call->addr) >> PAGE_SHIFT & (PTRS_PER_PTE - 1);
 }
 
-static u32 pages_of(const struct range_call *call, unsigned long addr, unsigned int level)
-{
-	return level == COWSCOPE_LEVEL_PTE ? 1 : (call->end - addr) >> PAGE_SHIFT;
-}
-
-static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int level)
+static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
+			unsigned long pages)
 {
 	struct range_call *call = ctx;
 
 	call->before[slot(call, addr)] = before_bits(pte);
-	call->op->seen += pages_of(call, addr, level);
+	call->op->seen += pages;
 }
 
-static void look_after(void *ctx, unsigned long addr, pte_t pte, unsigned int level)
+static void look_after(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
+		       unsigned long pages)
 {
 	struct range_call *call = ctx;
 	u8 before = call->before[slot(call, addr)];
-	u32 pages = pages_of(call, addr, level);
 	struct op *op = call->op;
 	struct cowscope_counts c;
 	bool held;
 
 	if (!(before & BEFORE_WRITE))
 		return;
-	held = wrprotect_look(&c, call->vma, pte, level);
+	held = wrprotect_look(&c, &call->memo, call->vma, addr, pte, level);
 	if (held)
 		op->held += pages;
 	if (pte_write(pte)) {
@@ -161,19 +158,24 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 		stats_inc(probe[PROBE_CLEAR_REFS_RANGE].declined);
 		return 1;
 	}
-	call->op = op;
-	call->vma = walk->vma;
-	call->addr = regs_get_kernel_argument(regs, 1);
-	call->end = regs_get_kernel_argument(regs, 2);
-	memset(call->before, 0, sizeof(call->before));
-
 	if (!op->end) {
-		op->start = call->addr;
+		op->start = regs_get_kernel_argument(regs, 1);
 		op->target = filter_mm_tgid(walk->mm);
 		op->lock = compat_mmap_lock_mode(walk->mm);
 		op->pass = filter_pass(walk->mm);
 	}
-	op->end = call->end;
+	op->end = regs_get_kernel_argument(regs, 2);
+	if (!op->pass) {
+		stats_inc(probe[PROBE_CLEAR_REFS_RANGE].filtered);
+		return 1;
+	}
+
+	call->op = op;
+	call->vma = walk->vma;
+	call->addr = regs_get_kernel_argument(regs, 1);
+	call->end = regs_get_kernel_argument(regs, 2);
+	call->memo = (struct page_state_memo){};
+	memset(call->before, 0, sizeof(call->before));
 	page_state_walk(walk->mm, call->addr, call->end, ULONG_MAX, look_before, call);
 	return 0;
 }

@@ -108,16 +108,13 @@ static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	r->op_duration = r->ts - call->began;
 	r->seen = pages;
 	r->changed = op->changed - call->early;
-	r->error = max((int)regs_return_value(regs), -127);
+	r->error = (int)regs_return_value(regs);
 	stats_inc(event[COWSCOPE_EVENT_FORK_RANGE]);
 	ring_commit(r);
 	return 0;
 }
 
-/*
- * Who else adds new anonymous pages is a fault of this task's own mm; a fork
- * does so in its child's.
- */
+/* A task that forks adds new anonymous pages to no other mm than its child's. */
 static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct page *copy = (void *)regs_get_kernel_argument(regs, 0);
@@ -140,9 +137,9 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 	stats_inc(probe[PROBE_EARLY_COPY].ended);
 	op->changed++;
 	pte = page_state_pte(mm, addr, &level);
-	page_state_read(&c, mm, dst->vm_flags, pte, level);
+	page_state_read(&c, NULL, mm, dst->vm_flags, pte, level);
 	if (c.refcount != COWSCOPE_COUNT_NA)
-		holders_look(&c, pte_pfn(pte), mm);
+		holders_look(&c, pte_pfn(pte), mm, addr);
 	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
 	if (!r)
 		return 0;

@@ -136,11 +136,11 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	call->pmd = vmf->pmd;
 	call->unshare = vmf->flags & FAULT_FLAG_UNSHARE;
 	call->writable = vma->vm_flags & VM_WRITE;
-	page_state_read(&call->c, vma->vm_mm, vma->vm_flags, pte, COWSCOPE_LEVEL_PTE);
+	page_state_read(&call->c, NULL, vma->vm_mm, vma->vm_flags, pte, COWSCOPE_LEVEL_PTE);
 	if (vma->vm_mm != current->mm)
 		call->c.state |= COWSCOPE_STATE_REMOTE;
 	if (call->c.refcount != COWSCOPE_COUNT_NA)
-		holders_look(&call->c, pte_pfn(pte), vma->vm_mm);
+		holders_look(&call->c, pte_pfn(pte), vma->vm_mm, call->addr);
 
 	/*
 	 * handle_userfault() sleeps as long as user space likes, and a return
@@ -184,7 +184,8 @@ static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
 {
 	if (call->unshare)
 		return COWSCOPE_UNSHARE;
-	if (COMPAT_VM_FAULT_WRITE)
+	/* After page_mkwrite() or pfn_mkwrite() no kernel says so. */
+	if (COMPAT_VM_FAULT_WRITE && !(call->c.state & COWSCOPE_STATE_SHARED_VMA))
 		return ret & COMPAT_VM_FAULT_WRITE ? COWSCOPE_REUSE : COWSCOPE_RACED;
 	/* With FOLL_FORCE the PTE is dirty, but not writable unless the VMA is. */
 	if (after & COWSCOPE_PTE_DIRTY && (after & COWSCOPE_PTE_WRITE || !call->writable))
@@ -224,7 +225,8 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	}
 
 	if (copied) {
-		unsigned int lost = holders_lost(call->mm, call->addr, call->before, after);
+		unsigned int lost = holders_lost(call->mm, call->addr, call->before, after,
+						 call->c.state);
 
 		/* A pin may have come between entry and copy: lost as well. */
 		call->c.held_own = max(call->c.held_own, lost);

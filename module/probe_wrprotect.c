@@ -29,17 +29,19 @@ struct protect_call {
 	struct vm_area_struct *vma;
 	enum cowscope_source source;
 	unsigned int lock;
+	struct page_state_memo memo;
 };
 
-bool wrprotect_look(struct cowscope_counts *c, struct vm_area_struct *vma, pte_t pte,
+bool wrprotect_look(struct cowscope_counts *c, struct page_state_memo *memo,
+		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 		    unsigned int level)
 {
 	s32 explained;
 
-	page_state_read(c, vma->vm_mm, vma->vm_flags, pte, level);
+	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, pte, level);
 	if (c->refcount == COWSCOPE_COUNT_NA)
 		return false;
-	holders_look(c, pte_pfn(pte), vma->vm_mm);
+	holders_look(c, pte_pfn(pte), vma->vm_mm, addr);
 	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
 		return true;
 	explained = cowscope_explained(c);
@@ -94,20 +96,22 @@ static int uffd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static void look(void *ctx, unsigned long addr, pte_t pte, unsigned int level)
+static void look(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
+		 unsigned long pages)
 {
 	struct protect_call *call = ctx;
 	struct cowscope_counts c;
 	bool held;
 
 	if (call->op)
-		call->op->seen += level == COWSCOPE_LEVEL_PTE ? 1 : PTRS_PER_PTE;
+		call->op->seen += pages;
 	if (!pte_write(pte))
 		return;
-	held = wrprotect_look(&c, call->vma, pte, level);
+	held = wrprotect_look(&c, &call->memo, call->vma, addr, pte, level);
 	if (call->op) {
-		call->op->held += held;
-		call->op->pinned += COWSCOPE_STATE_PINNED(c.state) == COWSCOPE_YES;
+		call->op->held += held ? pages : 0;
+		if (COWSCOPE_STATE_PINNED(c.state) == COWSCOPE_YES)
+			call->op->pinned += pages;
 	}
 	if (held)
 		wrprotect_record(addr, page_state_pack(pte) |
@@ -121,6 +125,7 @@ static bool decline(struct kretprobe_instance *ri, const struct compat_change_pr
 
 	call->vma = a->vma;
 	call->op = NULL;
+	call->memo = (struct page_state_memo){};
 	if (a->cp_flags & (MM_CP_UFFD_WP | MM_CP_UFFD_WP_RESOLVE)) {
 		call->op = op_find(COWSCOPE_EVENT_UFFD_WP);
 		call->source = COWSCOPE_SOURCE_UFFD_WP;

@@ -3,8 +3,8 @@
 #ifndef COWSCOPE_PROBES_H
 #define COWSCOPE_PROBES_H
 
-#include "compat/kprobes.h"
 #include <linux/cowscope.h>
+#include <linux/kprobes.h>
 
 enum probe_id {
 	PROBE_COW_FAULT,

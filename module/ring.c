@@ -238,9 +238,9 @@ struct ring_reader *ring_reader_new(bool from_now)
 
 /* Reads record @c->next of one ring, or skips what is gone. */
 static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_cursor *c,
-		 bool follow, struct cowscope_record *r)
+		 bool follow)
 {
-	for (;;) {
+	while (!c->ready) {
 		u64 head = read_head(ring);
 		u64 oldest = head < ring_records ? 0 : head - ring_records + 1;
 
@@ -252,33 +252,31 @@ static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_curs
 		}
 		if (c->next >= c->end)
 			return false;
-		*r = ring->records[c->next & (ring_records - 1)];
+		c->record = ring->records[c->next & (ring_records - 1)];
 		smp_rmb();	/* pairs with ring_commit() */
 		head = READ_ONCE(ring->shared->head);
-		if (c->next + ring_records > head)
-			return true;
+		c->ready = c->next + ring_records > head;
 	}
+	return true;
 }
 
 bool ring_next(struct ring_reader *reader, bool follow)
 {
 	struct ring_cursor *first = NULL;
-	struct cowscope_record r;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
 		struct ring_cursor *c = &reader->cursor[cpu];
 
-		if (!peek(reader, per_cpu_ptr(&rings, cpu), c, follow, &r))
-			continue;
-		if (!first || r.ts < reader->record.ts) {
-			reader->record = r;
+		if (peek(reader, per_cpu_ptr(&rings, cpu), c, follow) &&
+		    (!first || c->record.ts < first->record.ts))
 			first = c;
-		}
 	}
 	if (!first)
 		return false;
+	reader->record = first->record;
 	first->next++;
+	first->ready = false;
 	return true;
 }
 

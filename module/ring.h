@@ -46,6 +46,8 @@ struct ring_reader {
 	struct ring_cursor {
 		u64 next;	/* number of the record to read next */
 		u64 end;	/* do not go beyond */
+		struct cowscope_record record;	/* number next, if it is read */
+		bool ready;
 	} cursor[];
 };
 

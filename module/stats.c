@@ -5,14 +5,25 @@
 #include "ring.h"
 #include "stats.h"
 
-DEFINE_PER_CPU(struct stats, cowscope_stats);
+struct stats __percpu *cowscope_stats;
+
+int stats_init(void)
+{
+	cowscope_stats = alloc_percpu(struct stats);
+	return cowscope_stats ? 0 : -ENOMEM;
+}
+
+void stats_exit(void)
+{
+	free_percpu(cowscope_stats);
+}
 
 #define sum(field) ({							\
 	unsigned int cpu_;						\
 	u64 sum_ = 0;							\
 									\
 	for_each_possible_cpu(cpu_)					\
-		sum_ += READ_ONCE(per_cpu_ptr(&cowscope_stats, cpu_)->field); \
+		sum_ += READ_ONCE(per_cpu_ptr(cowscope_stats, cpu_)->field); \
 	sum_;								\
 })
 

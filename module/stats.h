@@ -32,10 +32,14 @@ struct stats {
 	u64 lost_unlisted;		/* holders beyond those one fault lists */
 };
 
-DECLARE_PER_CPU(struct stats, cowscope_stats);
+/* Allocated, as a module's static per-CPU memory is scarce. */
+extern struct stats __percpu *cowscope_stats;
 
-#define stats_inc(field)	this_cpu_inc(cowscope_stats.field)
-#define stats_add(field, n)	this_cpu_add(cowscope_stats.field, n)
+int stats_init(void);
+void stats_exit(void);
+
+#define stats_inc(field)	this_cpu_inc(cowscope_stats->field)
+#define stats_add(field, n)	this_cpu_add(cowscope_stats->field, n)
 
 /**
  * stats_each - every counter by its name

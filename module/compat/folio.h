@@ -61,20 +61,19 @@ static inline int compat_page_mapcount(struct folio *folio, struct page *page)
 #endif
 }
 
-/* The mappings of all pages of the folio. */
-static inline int compat_folio_mapcount(struct folio *folio)
+/* The mappings of all pages of a folio of that order, read by the caller. */
+static inline int compat_folio_mapcount(struct folio *folio, unsigned int order)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 	/* total_mapcount() and folio_mapcount() are not exported before
 	 * "mm: track mapcount of large folios in single value", 6.10.
 	 */
 	struct page *head = &folio->page;
-	int i, nr, entire, sum;
+	int i, nr = 1 << order, entire, sum;
 
-	if (!folio_test_large(folio))
+	if (!order)
 		return page_mapcount(head);
 
-	nr = 1 << folio_order(folio);
 	entire = compound_mapcount(head);
 	if (folio_test_hugetlb(folio))
 		return entire;
@@ -102,8 +101,6 @@ static inline int compat_folio_pincount(struct folio *folio)
 	/* "mm: remove folio_pincount_ptr() and head_compound_pincount()", 6.3 */
 	return atomic_read(folio_pincount_ptr(folio));
 #else
-	if (folio_order(folio) < 2)
-		return COWSCOPE_COUNT_NA;
 	return atomic_read(&folio->_pincount);
 #endif
 }
@@ -145,14 +142,12 @@ static inline bool compat_folio_mm_shared(struct folio *folio)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define COMPAT_LARGE_RULE	COWSCOPE_LARGE_AS_SMALL
 #elif !defined(FOLIO_MM_IDS_SHARED_BITNUM)
-/* "memory: move exclusivity detection in do_wp_page() into
+/* "mm/memory: move exclusivity detection in do_wp_page() into
  * wp_can_reuse_anon_folio()", 6.7
  */
 #define COMPAT_LARGE_RULE	COWSCOPE_LARGE_NEVER
 #else
-/* "mm: convert folio_likely_mapped_shared() to folio_maybe_mapped_shared()"
- * and "mm/memory: ... COW reuse support for PTE-mapped THP", 6.15
- */
+/* "mm: Copy-on-Write (COW) reuse support for PTE-mapped THP", 6.15 */
 #define COMPAT_LARGE_RULE	COWSCOPE_LARGE_MAPPINGS
 #endif
 

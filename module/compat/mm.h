@@ -12,15 +12,19 @@
 #include <linux/userfaultfd_k.h>
 #include <linux/cowscope.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
-#error "cowscope supports Linux 5.10 and later; see tests/kernels"
+#define COMPAT_BETWEEN(a, b, c, d) \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(a, b, 0) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(c, d, 0))
+
+#if !COMPAT_BETWEEN(5, 10, 5, 11) && !COMPAT_BETWEEN(6, 1, 6, 2) && !COMPAT_BETWEEN(6, 12, 99, 0)
+#error "cowscope does not know this kernel; tests/kernels lists those that it supports"
 #endif
 
 /* Any FOLL_PIN in this mm, ever. */
 static inline bool compat_mm_has_pinned(struct mm_struct *mm)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
-	/* a458b76a41b9 ("mm: gup: pack has_pinned in MMF_HAS_PINNED"), 5.15 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+	/* a458b76a4171 ("mm: gup: pack has_pinned in MMF_HAS_PINNED"), 5.14 */
 	return atomic_read(&mm->has_pinned);
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 	/* "mm: convert core mm to mm_flags_*() accessors", 6.18 */
@@ -107,7 +111,7 @@ static inline int compat_mmap_lock_mode(struct mm_struct *mm)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
-/* d9272525a7ae ("mm: avoid unnecessary page fault retires on shared memory
+/* d92725256b4f ("mm: avoid unnecessary page fault retires on shared memory
  * types"), 6.0
  */
 #define VM_FAULT_COMPLETED	((__force vm_fault_t)0)
@@ -122,9 +126,9 @@ struct compat_change_protection {
 static inline void compat_change_protection(struct compat_change_protection *a,
 					    struct pt_regs *regs)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 0, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
 	/* (vma, start, end, newprot, cp_flags); 4a18419f71cd ("mm/mprotect: use
-	 * mmu_gather"), 6.0, adds the first one of those below
+	 * mmu_gather"), 5.19, adds the first one of those below
 	 */
 	int vma = 0, cp_flags = 4;
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -180,12 +184,10 @@ static inline long compat_pin_user_pages(unsigned long start, unsigned long nr,
 #endif
 }
 
-#ifndef kmap_local_page
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 /* f3ba3c710ac5 ("mm/highmem: Provide kmap_local*"), 5.11 */
 #define kmap_local_page(page)	page_address(page)	/* 64 bit: no highmem */
 #define kunmap_local(addr)	((void)(addr))
-#endif
 #endif
 
 #endif

@@ -9,7 +9,8 @@
  *
  * The device
  * ----------
- * /dev/cowscope is a misc device of mode 0600. All state made through an open
+ * /dev/cowscope is a misc device of mode 0600; open() needs CAP_SYS_ADMIN, as
+ * page frame numbers are shown (EPERM). All state made through an open
  * file (references, pins, the filter) belongs to that open file: it follows
  * dup(), fork() and SCM_RIGHTS and goes when the last descriptor is closed,
  * also by SIGKILL. An open file keeps the module loaded.
@@ -25,7 +26,8 @@
  *   ENOTTY  unknown command
  *   EINVAL  size smaller than the first version of the struct, unknown flag
  *           or operation, padding that is not zero
- *   E2BIG   size larger than the module's and the tail is not zero
+ *   E2BIG   size larger than the module's and the tail is not zero, or size
+ *           larger than a page
  *   EFAULT  a pointer that cannot be read or written
  *   EINTR   a fatal signal arrived while waiting for a lock
  * On any error nothing has changed, unless said otherwise below.
@@ -309,12 +311,15 @@ struct cowscope_record {
 			__u32 target;	/* tgid whose memory it is; fork: the
 					 * child's pid; fork_range: 0
 					 */
-			__u32 seen;	/* pages looked at; fork, fork_range: pages
-					 * that the child got, shared or copied
+			__u32 seen;	/* pages looked at, none when uffd_wp
+					 * unprotects; fork, fork_range: pages that
+					 * the child got, shared or copied
 					 */
-			__u32 changed;	/* clear_refs, uffd_wp: pages that lost or
-					 * regained their write bit or uffd-wp bit;
-					 * fork, fork_range: pages copied at once
+			__u32 changed;	/* clear_refs: pages that lost their write
+					 * bit; uffd_wp: entries that the kernel
+					 * rewrote, whether or not a bit differed;
+					 * fork, fork_range: pages copied at once,
+					 * those of hugetlb not counted
 					 */
 			__u32 pinned;	/* clear_refs: skipped, as pinned; uffd_wp:
 					 * write-protected though pinned
@@ -460,7 +465,7 @@ struct cowscope_stats {
  * EINVAL: addr or length not a multiple of the page size, length 0, LONGTERM
  * without FOLL_PIN. ENOMEM: over RLIMIT_MEMLOCK, or out of memory. EFAULT: not
  * all of the range can be had. ENOSPC: over 1024 pins in this open file, or
- * over 2^22 pages in all. Others as of get_user_pages(9). Sleeps, takes
+ * over 2^20 pages in all. Others as of get_user_pages(9). Sleeps, takes
  * mmap_lock of the caller for reading.
  */
 #define COWSCOPE_PIN_FOLL_PIN	(1U << 0)
