@@ -244,21 +244,35 @@ DECLARE_EVENT_CLASS(cowscope_op,
 		__entry->flags = r->op_flags;
 		__entry->error = r->error;
 	),
-	TP_printk("start=0x%llx end=0x%llx target=%u seen=%u changed=%u pinned=%u held=%u arg=%u mmap_lock=%s partial=%u error=%d ns=%llu",
-		  __entry->start, __entry->end, __entry->target, __entry->seen,
-		  __entry->changed, __entry->pinned, __entry->held, __entry->arg,
-		  show_lock(__entry->lock), __entry->flags & COWSCOPE_OP_PARTIAL,
+	TP_printk("child=%u vmas=%u pages=%u copied=%u error=%d ns=%llu",
+		  __entry->target, __entry->held, __entry->seen, __entry->changed,
 		  __entry->error, __entry->ns)
 );
 
+/* A fork's text is that of the class, the others have their own. */
 DEFINE_EVENT(cowscope_op, fork,
 	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r));
-DEFINE_EVENT(cowscope_op, fork_range,
-	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r));
-DEFINE_EVENT(cowscope_op, clear_refs,
-	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r));
-DEFINE_EVENT(cowscope_op, uffd_wp,
-	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r));
+
+DEFINE_EVENT_PRINT(cowscope_op, fork_range,
+	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
+	TP_printk("addr=0x%llx-0x%llx pages=%u copied=%u error=%d ns=%llu",
+		  __entry->start, __entry->end, __entry->seen, __entry->changed,
+		  __entry->error, __entry->ns));
+
+DEFINE_EVENT_PRINT(cowscope_op, clear_refs,
+	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
+	TP_printk("target=%u type=%u pages=%u wrprotected=%u skipped_pinned=%u held=%u partial=%u mmap_lock=%s error=%d ns=%llu",
+		  __entry->target, __entry->arg, __entry->seen, __entry->changed,
+		  __entry->pinned, __entry->held, __entry->flags & COWSCOPE_OP_PARTIAL,
+		  show_lock(__entry->lock), __entry->error, __entry->ns));
+
+DEFINE_EVENT_PRINT(cowscope_op, uffd_wp,
+	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
+	TP_printk("target=%u type=%u addr=0x%llx-0x%llx pages=%u changed=%u pinned=%u held=%u partial=%u mmap_lock=%s error=%d ns=%llu",
+		  __entry->target, __entry->arg, __entry->start, __entry->end,
+		  __entry->seen, __entry->changed, __entry->pinned, __entry->held,
+		  __entry->flags & COWSCOPE_OP_PARTIAL, show_lock(__entry->lock),
+		  __entry->error, __entry->ns));
 
 TRACE_EVENT(mark,
 	TP_PROTO(const struct cowscope_record *r),
