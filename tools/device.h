@@ -165,6 +165,11 @@ void reader_seek(struct reader *r, enum reader_from from);
 void reader_batch(struct reader *r, u64 horizon);
 
 /**
+ * monotonic_ns - the time, by the clock of the records
+ */
+u64 monotonic_ns(void);
+
+/**
  * reader_horizon - a time before which every record should be in its ring
  *
  * A producer takes the time, then writes the record; this lies so far back that

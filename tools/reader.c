@@ -65,12 +65,17 @@ void reader_seek(struct reader *r, enum reader_from from)
 	r->horizon = READER_ALL;
 }
 
-u64 reader_horizon(void)
+u64 monotonic_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec - WRITE_NS;
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+u64 reader_horizon(void)
+{
+	return monotonic_ns() - WRITE_NS;
 }
 
 void reader_batch(struct reader *r, u64 horizon)

@@ -30,7 +30,9 @@ struct recorder {
 	int signals;		/* signalfd */
 	int interrupted;	/* by this signal, the target runs on */
 	u64 missed_before;
+	u64 began;		/* CLOCK_MONOTONIC, ns: when the filter was set */
 	struct names names;
+	struct names children;	/* who was forked meanwhile */
 	struct summary summary;
 	int status;
 };
@@ -55,15 +57,30 @@ static void give_up_file(struct recorder *rec, int err)
 	rec->path = NULL;
 }
 
-static void learn_name(struct recorder *rec, const struct cowscope_record *r)
+static void learn_names(struct recorder *rec, const struct cowscope_record *r)
 {
-	struct cowscope_task task = { .pid = r->target, .tgid = r->target };
+	struct cowscope_task task = { .pid = r->target };
 
-	/* Children are remembered to see whether they outlive the command. */
-	if (r->type == COWSCOPE_EVENT_FORK && r->target && !names_get(&rec->names, r->target))
-		names_put(&rec->names, &task);
+	if (r->type == COWSCOPE_EVENT_FORK && r->target)
+		names_put(&rec->children, &task);
 	if (r->pid && device_task(&rec->device, r->pid, &task))
 		names_put(&rec->names, &task);
+}
+
+/* What was under way when the filter was set may be anybody's. */
+static bool began_before(const struct cowscope_record *r, u64 time)
+{
+	switch (r->type) {
+	case COWSCOPE_EVENT_COW_FAULT:
+		return r->ts < time + r->duration;
+	case COWSCOPE_EVENT_FORK:
+	case COWSCOPE_EVENT_FORK_RANGE:
+	case COWSCOPE_EVENT_CLEAR_REFS:
+	case COWSCOPE_EVENT_UFFD_WP:
+		return r->ts < time + r->op_duration;
+	default:
+		return r->ts < time;
+	}
 }
 
 /* Returns how many records there were. */
@@ -75,8 +92,10 @@ static u64 drain(struct recorder *rec, u64 horizon)
 
 	reader_batch(&rec->reader, horizon);
 	for (; reader_next(&rec->reader, &r); n++) {
+		if (began_before(&r, rec->began))
+			continue;
 		summary_add(&rec->summary, &r);
-		learn_name(rec, &r);
+		learn_names(rec, &r);
 		err = rec->path ? recording_put(&rec->out, &r) : 0;
 		if (err)
 			give_up_file(rec, err);
@@ -141,19 +160,18 @@ static void tell_survivors(const struct recorder *rec)
 	char list[120] = "";
 	size_t i, n = 0, length = 0;
 
-	for (i = 0; i < rec->names.room; i++) {
-		const struct cowscope_task *t = &rec->names.task[i];
+	for (i = 0; i < rec->children.room; i++) {
+		u32 pid = rec->children.task[i].pid;
 
-		if (!t->pid || t->tgid != t->pid || t->pid == (u32)rec->target.pid ||
-		    !is_running(t->pid))
+		if (!pid || !is_running(pid))
 			continue;
 		n++;
 		if (length < sizeof(list) - 16)
-			length += snprintf(list + length, sizeof(list) - length, " %u", t->pid);
+			length += snprintf(list + length, sizeof(list) - length, " %u", pid);
 	}
 	if (n)
-		note("%zu descendants still run and are not recorded any more:%s%s", n, list,
-		     length < sizeof(list) - 16 ? "" : " ...");
+		note("%zu descendant%s still running, not recorded any more:%s%s", n,
+		     n == 1 ? "" : "s", list, length < sizeof(list) - 16 ? "" : " ...");
 }
 
 static int begin(struct recorder *rec)
@@ -174,6 +192,7 @@ static int begin(struct recorder *rec)
 	default:
 		return fail("cannot follow process %d: %s", rec->target.pid, strerror(-err));
 	}
+	rec->began = monotonic_ns();
 	err = reader_open(&rec->reader, &rec->device, READER_NOW);
 	if (err)
 		return fail("cannot map the rings: %s", strerror(-err));
@@ -225,8 +244,6 @@ static void record(struct recorder *rec, const char *name)
 		}
 	}
 	watch(rec);
-	if (rec->enabled_here)
-		device_control(&rec->device, COWSCOPE_CONTROL_DISABLE, 0);
 	report(rec);
 }
 
@@ -256,6 +273,8 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 	else
 		record(rec, argv[0]);
 
+	if (rec->enabled_here)
+		device_control(&rec->device, COWSCOPE_CONTROL_DISABLE, 0);
 	if (rec->path)
 		recording_discard(&rec->out);
 	if (rec->is_command)
@@ -264,6 +283,7 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 		rec->status = ended;
 	reader_close(&rec->reader);
 	names_free(&rec->names);
+	names_free(&rec->children);
 	device_close(&rec->device);
 	return rec->status;
 }

@@ -66,7 +66,7 @@ with_lock() {
 	shift
 	mkdir -p "$cache/lock" || die "cannot write to $cache"
 	exec {fd}>"$cache/lock/$name" || die "cannot lock $cache/lock/$name"
-	if ! flock -n "$fd"; then
+	if ! run flock -w 5 "$fd"; then
 		note "waiting for another run that holds $name"
 		run flock "$fd"
 	fi
@@ -127,6 +127,7 @@ row_field() { rows | awk -v name="$1" -v n="$2" '$1 == name { print $n }'; }
 # kernel_name KERNEL: the row that KERNEL means.
 kernel_name() {
 	if [ "$1" = newest ]; then
+		fresh_index "$candidates_minutes"
 		newest_of_rows | sort -V -k4,4 | awk 'END { print $1 }'
 	elif [ -n "$(row_field "$1" 1)" ]; then
 		echo "$1"
@@ -193,6 +194,7 @@ update_index() {
 		Dir::State::lists "$dir/lists";
 		Dir::State::status "/dev/null";
 		Dir::Cache "$dir/cache";
+		Dir::Cache::srcpkgcache "";
 		Acquire::Retries "3";
 		APT::Sandbox::User "root";
 	EOF
@@ -243,12 +245,21 @@ list_candidates() {
 	done < <(rows)
 }
 
-# The index, no older than MINUTES if the archive can be reached.
+# fresh_index MINUTES: the index, no older than that if the archive can be
+# reached; if it cannot, that is found out only once an hour.
 fresh_index() {
-	[ "$(find "$candidates" -mmin "-$1" -newer "$kernel_list" 2>/dev/null)" ] && return
-	with_lock index update_index && return
-	[ -s "$candidates" ] || die "cannot read the archive's index"
-	note "cannot read the archive's index; going on with that of $(date -r "$candidates" '+%F %R')"
+	local failed=$cache/apt/failed
+
+	[ -z "$(find "$candidates" -mmin "-$1" -newer "$kernel_list" 2>/dev/null)" ] || return 0
+	[ "$1" = 0 ] || [ ! -s "$candidates" ] || [ -z "$(find "$failed" -mmin -60 2>/dev/null)" ] || return 0
+	if with_lock index update_index; then
+		rm -f "$failed"
+	elif [ -s "$candidates" ]; then
+		touch "$failed"
+		note "cannot read the archive's index; going on with that of $(date -r "$candidates" '+%F %R')"
+	else
+		die "cannot read the archive's index"
+	fi
 }
 
 newest_of_rows() {
@@ -266,4 +277,32 @@ release_of() {
 	*) note "NOTE: $name: $suite now carries ${version%%-*}; running that" ;;
 	esac
 	echo "$release"
+}
+
+# --- chroots ---------------------------------------------------------------
+
+# copy_index SUITE...: a command that gives a chroot, its $1, their part of the index.
+copy_index() {
+	local suite file files=()
+
+	while read -r suite file; do
+		files+=("${file%_main_*}"_*)
+	done < <(index_files "$@")
+	echo "cp -t \"\$1/var/lib/apt/lists\" ${files[*]@Q}"
+}
+
+# in_chroot DIR SOURCES COMMAND...: with SOURCES at /src and /proc, which objtool needs.
+in_chroot() {
+	local dir=$1 from=$2
+
+	shift 2
+	# shellcheck disable=SC2016
+	run unshare --mount --pid --fork --kill-child sh -c '
+		dir=$1 from=$2
+		shift 2
+		mount -t proc proc "$dir/proc" && mount --rbind /dev "$dir/dev" &&
+			mount --bind "$from" "$dir/src" || exit 125
+		exec chroot "$dir" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+			LC_ALL=C HOME=/ "$@"
+	' sh "$dir" "$from" "$@"
 }
