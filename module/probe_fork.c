@@ -61,6 +61,11 @@ static int fork_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct fork_call *call = (void *)ri->data;
 	int error = PTR_ERR_OR_ZERO(child);
 
+	if (!filter_pass(NULL)) {
+		stats_inc(probe[PROBE_FORK].filtered);
+		op_abandon(call->op);
+		return 0;
+	}
 	/* Not woken up yet, so it is there. */
 	if (!error)
 		call->op->target = child->pid;
@@ -76,7 +81,8 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct range_call *call = (void *)ri->data;
 
 	stats_inc(probe[PROBE_FORK_RANGE].entered);
-	call->op = op_find(COWSCOPE_EVENT_FORK);
+	/* A filter may have been set since the fork began. */
+	call->op = filter_pass(NULL) ? op_find(COWSCOPE_EVENT_FORK) : NULL;
 	if (!call->op) {
 		stats_inc(probe[PROBE_FORK_RANGE].filtered);
 		return 1;
@@ -131,7 +137,7 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 	if (!mm || dst->vm_mm == mm)
 		goto declined;
 	op = op_find(COWSCOPE_EVENT_FORK);
-	if (!op)
+	if (!op || !filter_pass(NULL))
 		goto declined;
 
 	stats_inc(probe[PROBE_EARLY_COPY].ended);
