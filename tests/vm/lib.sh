@@ -94,7 +94,8 @@ need() {
 
 install_packages() {
 	note "installing ${*}"
-	apt_get_install "$@" || { run apt-get -qq update >&2; apt_get_install "$@"; } ||
+	# The first try may only have shown that the index is old or missing.
+	apt_get_install "$@" 2>/dev/null || { run apt-get -qq update >&2; apt_get_install "$@"; } ||
 		die "cannot install ${*}"
 }
 
@@ -301,7 +302,7 @@ in_chroot() {
 		dir=$1 from=$2
 		shift 2
 		mount -t proc proc "$dir/proc" && mount --rbind /dev "$dir/dev" &&
-			mount --bind "$from" "$dir/src" || exit 125
+			mount -t tmpfs -o mode=1777 tmp "$dir/tmp" && mount --bind "$from" "$dir/src" || exit 125
 		exec chroot "$dir" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			LC_ALL=C HOME=/ "$@"
 	' sh "$dir" "$from" "$@"
