@@ -121,7 +121,8 @@ void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct
 			c->held_refs += weight(node->holder, c->state);
 			if (i != pfn)
 				continue;
-			if (own ? !c->held_own : !c->holder && node->holder->mm != mm)
+			c->held++;
+			if (own ? !c->held_own : !c->holder)
 				c->holder = node->holder->id;
 			if (own)
 				c->held_own++;

@@ -65,6 +65,18 @@ static unsigned int special_kind(pte_t pte, unsigned long vm_flags, unsigned int
 	return COWSCOPE_KIND_PFN;
 }
 
+/*
+ * A THP that a PMD maps has the mark on its first page, one that PTEs map has it
+ * on each. Where it is not known how the page is mapped, its mapcount tells.
+ */
+static unsigned int read_exclusive(struct folio *folio, struct page *page, unsigned int level)
+{
+	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB ||
+	    (level == COWSCOPE_LEVEL_NONE && atomic_read(&page->_mapcount) < 0))
+		page = &folio->page;
+	return compat_anon_exclusive(page);
+}
+
 /* The folio's order, or -1 if it was freed or split meanwhile and is none. */
 static int read_order(struct folio *folio)
 {
@@ -137,10 +149,10 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		kind = COWSCOPE_KIND_HUGETLB;
 		level = COWSCOPE_LEVEL_HUGETLB;
 		if (folio_test_anon(folio))
-			exclusive = compat_anon_exclusive(&folio->page);
+			exclusive = read_exclusive(folio, page, level);
 	} else if (folio_test_anon(folio)) {
 		kind = folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
-		exclusive = compat_anon_exclusive(page);
+		exclusive = read_exclusive(folio, page, level);
 		if (folio_test_swapcache(folio))
 			state |= COWSCOPE_STATE_SWAPCACHE;
 	} else {

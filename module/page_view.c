@@ -17,7 +17,7 @@ static void fill_page(struct cowscope_page *page, struct mm_struct *mm, u64 addr
 		.mapcount = c->mapcount,
 		.folio_mapcount = c->folio_mapcount,
 		.pincount = c->pincount,
-		.holders = c->held_own + c->held_other,
+		.holders = c->held,
 		.explained = cowscope_explained(c),
 		.holder = c->holder,
 	};

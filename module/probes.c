@@ -4,6 +4,7 @@
 #include <linux/string.h>
 #include "op.h"
 #include "probes.h"
+#include "stats.h"
 
 static unsigned int maxactive = 1024;
 module_param(maxactive, uint, 0444);
@@ -72,6 +73,7 @@ static void disarm(struct probe *p)
 	else
 		unregister_kretprobe(&p->rp);
 	p->missed += missed_now(p);
+	p->cut_off += stats_in_flight(p);
 	p->symbol = NULL;
 }
 

@@ -32,6 +32,8 @@ enum probe_id {
  * @symbol: the candidate that is armed, or NULL
  * @error: why none is, or 0
  * @missed: by earlier arming
+ * @cut_off: calls that were under way when it was disarmed; their returns are
+ *	never seen
  *
  * Handlers run with preemption off; they count each call in struct stats.
  */
@@ -49,6 +51,7 @@ struct probe {
 	const char *symbol;
 	int error;
 	u64 missed;
+	u64 cut_off;
 	union {
 		struct kprobe kp;
 		struct kretprobe rp;

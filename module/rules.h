@@ -18,6 +18,7 @@ struct cowscope_counts {
 	s32 folio_mapcount;	/* of all its pages, or COWSCOPE_COUNT_NA */
 	s32 pincount;		/* of a large folio, or COWSCOPE_COUNT_NA */
 	s32 held_refs;		/* what cowscope's holders add to refcount */
+	u32 held;		/* cowscope's holders of the page */
 	u32 held_own;		/* those of them through the writer's mm */
 	u32 held_other;		/* those of them through another mm */
 	u32 holder;		/* id of one, the writer's own first, or 0 */

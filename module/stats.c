@@ -43,20 +43,42 @@ static __printf(3, 4) void put(struct out *out, u64 value, const char *fmt, ...)
 	out->put(out->ctx, name, value);
 }
 
+static struct probe_stats sum_probe(const struct probe *p)
+{
+	struct probe_stats s;
+
+	/* A call is counted as entered first, so read that last. */
+	s.ended = sum(probe[p->id].ended);
+	s.declined = sum(probe[p->id].declined);
+	s.filtered = sum(probe[p->id].filtered);
+	s.skipped = sum(probe[p->id].skipped);
+	s.entered = sum(probe[p->id].entered);
+	return s;
+}
+
+static u64 in_flight(const struct probe *p, const struct probe_stats *s)
+{
+	return s->entered - s->ended - s->filtered - s->declined - p->cut_off;
+}
+
+u64 stats_in_flight(const struct probe *p)
+{
+	struct probe_stats s = sum_probe(p);
+
+	return in_flight(p, &s);
+}
+
 static void put_probe(struct out *out, const struct probe *p)
 {
-	/* What ends is counted last, so read it first. */
-	u64 ended = sum(probe[p->id].ended);
-	u64 declined = sum(probe[p->id].declined);
-	u64 filtered = sum(probe[p->id].filtered);
-	u64 entered = sum(probe[p->id].entered);
+	struct probe_stats s = sum_probe(p);
 
-	put(out, entered, "%s.entered", p->name);
-	put(out, ended, "%s.ended", p->name);
-	put(out, filtered, "%s.filtered", p->name);
-	put(out, declined, "%s.declined", p->name);
-	put(out, entered - ended - filtered - declined, "%s.in_flight", p->name);
-	put(out, sum(probe[p->id].skipped), "%s.skipped", p->name);
+	put(out, s.entered, "%s.entered", p->name);
+	put(out, s.ended, "%s.ended", p->name);
+	put(out, s.filtered, "%s.filtered", p->name);
+	put(out, s.declined, "%s.declined", p->name);
+	put(out, p->cut_off, "%s.cut_off", p->name);
+	put(out, in_flight(p, &s), "%s.in_flight", p->name);
+	put(out, s.skipped, "%s.skipped", p->name);
 	put(out, probe_missed(p), "%s.missed", p->name);
 }
 

@@ -9,8 +9,8 @@
 
 /*
  * What became of each call of a probed function that reached its handler:
- * entered = filtered + declined + ended + in flight. What did not reach the
- * handler is counted by the kernel (probe_missed()).
+ * entered = filtered + declined + ended + cut off + in flight. What did not
+ * reach the handler is counted by the kernel (probe_missed()).
  */
 struct probe_stats {
 	u64 entered;
@@ -34,6 +34,9 @@ struct stats {
 
 /* Allocated, as a module's static per-CPU memory is scarce. */
 extern struct stats __percpu *cowscope_stats;
+
+/* Calls that entered and did not come to an end yet. */
+u64 stats_in_flight(const struct probe *p);
 
 int stats_init(void);
 void stats_exit(void);
