@@ -86,6 +86,8 @@ static void count_fault(const struct wp_call *call, enum cowscope_decision decis
 		return;
 	if (call->predicted == decision)
 		stats_inc(predicted_right);
+	else if (call->predicted == COWSCOPE_RACED)
+		stats_inc(predicted_raced);
 	else if (call->predicted == COWSCOPE_EITHER)
 		stats_inc(predicted_either);
 	else if (call->predicted == COWSCOPE_DECISION_NONE)
@@ -193,6 +195,24 @@ static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
 	return COWSCOPE_RACED;
 }
 
+/*
+ * Has the page changed since entry, beyond what the decision itself did to it?
+ * Another process may unmap it at any time, and a look-up take a reference.
+ */
+static bool page_changed(const struct wp_call *call, bool copied)
+{
+	u32 flags = COWSCOPE_STATE_LRU | COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_LOCKED;
+	pte_t pte = pfn_pte(COWSCOPE_PTE_PFN(call->before), PAGE_READONLY);
+	struct cowscope_counts now;
+
+	if (call->c.refcount == COWSCOPE_COUNT_NA)
+		return false;
+	page_state_read(&now, NULL, call->mm, 0, pte, COWSCOPE_LEVEL_PTE);
+	return now.refcount != call->c.refcount - copied ||
+	       now.mapcount != call->c.mapcount - copied ||
+	       (now.state ^ call->c.state) & flags;
+}
+
 static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
@@ -230,6 +250,11 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 
 		/* A pin may have come between entry and copy: lost as well. */
 		call->c.held_own = max(call->c.held_own, lost);
+	}
+	if ((decision == COWSCOPE_COPY && call->predicted == COWSCOPE_REUSE) ||
+	    (decision == COWSCOPE_REUSE && call->predicted == COWSCOPE_COPY)) {
+		if (page_changed(call, copied))
+			call->predicted = COWSCOPE_RACED;
 	}
 	record_fault(call, decision, after, cowscope_judge(&call->c, decision, copied), ret);
 	return 0;

@@ -107,6 +107,7 @@ void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *c
 
 	put(&out, sum(predicted_right), "predicted.right");
 	put(&out, sum(predicted_either), "predicted.either");
+	put(&out, sum(predicted_raced), "predicted.raced");
 	put(&out, sum(predicted_wrong), "predicted.wrong");
 	put(&out, sum(unpredicted), "predicted.unknown");
 	put(&out, sum(wrprotect_unwalked), "wrprotect.unwalked");

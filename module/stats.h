@@ -26,6 +26,7 @@ struct stats {
 	u64 fault[COWSCOPE_LEVELS][COWSCOPE_DECISIONS][COWSCOPE_VERDICTS];
 	u64 predicted_right;
 	u64 predicted_either;
+	u64 predicted_raced;		/* the page changed before the decision */
 	u64 predicted_wrong;
 	u64 unpredicted;
 	u64 wrprotect_unwalked;		/* pages that were not looked at */

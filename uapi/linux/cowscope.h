@@ -129,7 +129,8 @@ enum cowscope_decision {
 	COWSCOPE_UFFD,		/* left to a userfaultfd write-protect handler */
 	COWSCOPE_SPLIT,		/* a huge mapping was split, PTE faults follow */
 	COWSCOPE_RACED,		/* somebody else changed the PTE meanwhile, this
-				 * fault did nothing
+				 * fault did nothing; as a prediction: wrong, as
+				 * the page changed between look and decision
 				 */
 	COWSCOPE_RETRY,		/* the fault is retried, nothing was decided */
 	COWSCOPE_FAILED,	/* out of memory, SIGBUS, poisoned page */
