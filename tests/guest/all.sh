@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs in a guest: each program, on a module loaded as it wants it. What it says
+# is read by tests/guest/run.
+
+module=/lib/cowscope/cowscope.ko
+
+# part NAME COMMAND...: its lines between two marks.
+part() {
+	name=$1
+	shift
+	echo "# begin $name"
+	"$@"
+	echo "# end $name $?"
+}
+
+loaded() {
+	insmod $module "$@" || { echo "Bail out! insmod $*"; exit 1; }
+}
+
+unloaded() {
+	rmmod cowscope || { echo "Bail out! rmmod"; exit 1; }
+}
+
+# A filesystem that wants to know what is written to its pages.
+modprobe brd rd_nr=1 rd_size=16384
+mke2fs -F /dev/ram0 >/dev/null
+mkdir /tmp/fs
+if mount -t ext2 /dev/ram0 /tmp/fs; then
+	export TEST_DIR=/tmp/fs
+else
+	echo "# no filesystem but tmpfs: some checks are skipped"
+fi
+
+loaded
+for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges oracle \
+	counts rings toggle; do
+	if [ -e "./$program" ]; then
+		part "$program" "./$program"
+	else
+		part "$program" echo "1..0 # SKIP not built: this gcc has no -m32 (package gcc-multilib)"
+	fi
+done
+unloaded
+
+loaded ring_records=64
+part small_ring ./rings
+unloaded
+
+loaded maxactive=1
+part lossy ./counts lossy
+unloaded
+
+loaded
+part uffd ./uffd
+unloaded
+
+# These load it themselves.
+for script in command scenarios; do
+	[ ! -e "./$script" ] || part $script "./$script"
+done

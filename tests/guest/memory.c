@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Kinds of memory, and what the kernel itself says of pages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#include "kit.h"
+#include "tap.h"
+
+void pagemap(pid_t pid, const void *addr, size_t count, uint64_t *out)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid ? pid : getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pread(fd, out, count * 8, (uintptr_t)addr / PAGE * 8) != (ssize_t)count * 8)
+		tap_bail("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+uint64_t pagemap_one(const void *addr)
+{
+	uint64_t entry;
+
+	pagemap(0, addr, 1, &entry);
+	return entry;
+}
+
+static uint64_t kpage(int *fd, const char *path, uint64_t pfn)
+{
+	uint64_t value;
+
+	if (*fd < 0)
+		*fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0 || pread(*fd, &value, 8, pfn * 8) != 8)
+		tap_bail("%s of 0x%llx: %s", path, (unsigned long long)pfn, strerror(errno));
+	return value;
+}
+
+uint64_t kpagecount(uint64_t pfn)
+{
+	static int fd = -1;
+
+	return kpage(&fd, "/proc/kpagecount", pfn);
+}
+
+uint64_t kpageflags(uint64_t pfn)
+{
+	static int fd = -1;
+
+	return kpage(&fd, "/proc/kpageflags", pfn);
+}
+
+void *map_anon(size_t length)
+{
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		tap_bail("mmap of %zu bytes: %s", length, strerror(errno));
+	madvise(p, length, MADV_NOHUGEPAGE);
+	return p;
+}
+
+void *map_thp(void)
+{
+	char *p = map_anon(2 * HUGE);
+	struct cowscope_page page;
+	int fd, tries;
+
+	p = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
+	fd = dev_open();
+	for (tries = 0; tries < 5; tries++) {
+		madvise(p, HUGE, MADV_HUGEPAGE);
+		memset(p, 'A', HUGE);
+		if (dev_pages(fd, 0, p, 1, &page))
+			tap_bail("PAGE_STATE failed");
+		if (page.pte & COWSCOPE_PTE_HUGE)
+			break;
+		madvise(p, HUGE, MADV_DONTNEED);
+	}
+	close(fd);
+	return tries < 5 ? p : NULL;
+}
+
+void *map_hugetlb(void)
+{
+	char *p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	memset(p, 'A', HUGE);
+	return p;
+}
+
+void drain(void)
+{
+	/* Compaction drains the LRU caches of every CPU first. */
+	write_file("/proc/sys/vm/compact_memory", "1");
+}
+
+bool kernel_has(int major, int minor)
+{
+	struct utsname u;
+	int a, b;
+
+	if (uname(&u) || sscanf(u.release, "%d.%d", &a, &b) != 2)
+		tap_bail("no release");
+	return a > major || (a == major && b >= minor);
+}
+
+int test_file(void)
+{
+	const char *dir = getenv("TEST_DIR");
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s.XXXXXX", dir ? dir : "/tmp",
+		 program_invocation_short_name);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		tap_bail("%s: %s", path, strerror(errno));
+	unlink(path);
+	return fd;
+}
+
+void *map_file(int fd, size_t length, int flags)
+{
+	static const char a[PAGE] = { [0 ... PAGE - 1] = 'A' };
+	size_t at;
+	void *p;
+
+	for (at = 0; at < length; at += PAGE)
+		if (pwrite(fd, a, PAGE, at) != (ssize_t)PAGE)
+			tap_bail("write: %s", strerror(errno));
+	fsync(fd);
+	p = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (p == MAP_FAILED)
+		tap_bail("mmap of a file: %s", strerror(errno));
+	return p;
+}

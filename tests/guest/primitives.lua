@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- Every primitive that needs the module, with what must come of it on every
+-- kernel. A test of the scenario language, not of a kernel's rule.
+
+scenario {
+	title = "the primitives do what the manual says",
+	holders = { "pins", "references", "writes", "swap", "sharing", "huge", "trace" },
+}
+
+local tell = {}
+
+function tell.pins()
+	local page = map { pages = 2 }
+	page:write("AB", 4095)
+	local ref = pin(page, { write = true, longterm = true })
+	check(ref:read(2, 4095) == "AB", "reads across pages")
+	ref:write("XY", 4095)
+	check(page:read(2, 4095) == "XY", "a write through the pin is seen")
+	check(ref:state().coherent == true, "coherent")
+	check(ref:state(4096).held.pfn == page:pagemap(4096).pfn, "second page")
+	check(page:state().pinned == "yes", "looks pinned")
+	check(page:state().holders == 1, "one holder")
+
+	page:munmap()
+	check(ref:state().coherent == false, "not coherent without a mapping")
+	check(ref:read(1, 4095) == "X", "kept after munmap")
+	ref:unpin()
+	check(not pcall(ref.unpin, ref), "cannot be returned twice")
+end
+
+function tell.references()
+	local page = map()
+	page:write "A"
+	settle()
+	local one = page:state().refcount
+	for _, how in ipairs { "get_ro", "get_rw", "pin_ro", "pin_rw", "pin_ro_longterm",
+			       "pin_rw_longterm", "vmsplice" } do
+		local ref = hold(page, how)
+		local more = how:match "pin" and 1024 or 1
+		settle()
+		check(page:state().refcount == one + more, how .. ": references")
+		check(ref:read() == "A", how .. ": reads")
+		ref:unpin()
+	end
+	settle()
+	check(page:state().refcount == one, "all returned")
+
+	local ref = pin(page, { foll_pin = false, fast = true })
+	local ok, why = pcall(ref.write, ref, "B")
+	check(not ok and why:match "not permitted", "a read-only reference cannot write")
+	ok, why = pcall(pin, page, { foll_pin = false, longterm = true })
+	check(not ok and why:match "Invalid argument", "longterm is for pins")
+end
+
+function tell.writes()
+	local page = map { pages = 2 }
+	check(page:write "A" == nil, "a first touch is no write fault")
+	clear_refs()
+	local pages = trace "clear_refs"
+	check(pages[#pages].wrprotected > 0, "clear_refs is in the trace")
+	local fault = page:write("BB", 4095)
+	check(fault and fault.event == "cow_fault" and fault.addr == page:addr(), "one fault")
+	check(page:read(2, 4095) == "BB", "both written")
+
+	local zero = map()
+	zero:read()
+	fault = zero:write "A"
+	check(fault.decision == "copy" and fault.kind == "zero" and fault.verdict == "needed",
+	      "the zero page is copied")
+end
+
+function tell.swap()
+	local page = map()
+	page:write "A"
+	settle()
+	if not page:swap_out() then
+		skip "no swap space"
+	end
+	check(page:pagemap().swapped and not page:state().present, "gone")
+	check(page:read() == "A" and page:pagemap().present, "back")
+	local held = map()
+	held:write "A"
+	local ref = hold(held, "pin_ro")
+	settle()
+	check(not held:swap_out(), "a pinned page stays")
+	check(ref:read() == "A")
+end
+
+function tell.sharing()
+	local page = map { file = "memfd", shared = true }
+	local ref = hold(page, "pin_rw")
+	local child = fork(function(parent)
+		page:write "C"
+		check(page:state().kind == "shmem", "kind")
+	end)
+	child:wait()
+	check(page:read() == "C" and ref:read() == "C", "shared memory stays shared")
+
+	page = map()
+	page:write "A"
+	child = fork(function(parent)
+		parent:barrier()
+		parent:barrier()
+		return page:read()
+	end)
+	child:barrier()
+	check(page:state().mapcount == 2, "mapped twice")
+	check(kpagecount(page:pagemap().pfn) == 2, "the kernel says so too")
+	local fault = page:write "B"
+	check(fault.decision == "copy" and fault.verdict == "needed", "a needed copy")
+	child:barrier()
+	check(child:wait() == "A", "the child keeps its own")
+end
+
+function tell.huge()
+	local memory = map { pages = 512, huge = true }
+	memory:write "A"
+	if not memory:state().huge then
+		skip "no huge page to be had"
+	end
+	check(memory:state().order == 9, "order")
+	check(memory:addr() % (2 << 20) == 0, "aligned")
+	local small = map { pages = 512 }
+	small:write "A"
+	check(small:state().order == 0, "no huge page unless asked for")
+end
+
+function tell.trace()
+	local page = map()
+	page:write "A"
+	mark "here"
+	local found
+	for _, record in ipairs(trace "mark") do
+		found = found or record.text == "here"
+	end
+	check(found, "a mark is in the trace")
+	local before = #trace()
+	local ref = hold(page, "get_ro")
+	check(#trace() > before and #trace "pin" == 1 and trace "pin"[1].addr, "so is a pin")
+	ref:unpin()
+	check(trace "unpin"[1].id == trace "pin"[1].id, "and its return")
+end
+
+function story(what)
+	tell[what]()
+end
