@@ -8,7 +8,7 @@ cycles=${1:-${CYCLES:-50}}
 module=/lib/cowscope/cowscope.ko
 pins=/sys/kernel/debug/cowscope/pins
 # In turn, one a cycle: those that the load does not disturb.
-programs="pin_life device_rules ioctl_rules toggle"
+programs="pin_life device_rules ioctl_rules"
 checks=0
 failed=0
 
