@@ -13,7 +13,8 @@
  * page frame numbers are shown (EPERM). All state made through an open
  * file (references, pins, the filter) belongs to that open file: it follows
  * dup(), fork() and SCM_RIGHTS and goes when the last descriptor is closed and
- * the last mapping of the rings made through it is gone, also by SIGKILL. An open file keeps the module loaded.
+ * the last mapping of the rings made through it is gone, also by SIGKILL. An
+ * open file keeps the module loaded.
  *
  * Every ioctl takes a pointer to a struct whose first field is
  * `__u32 size`: the size that the caller was compiled with. A shorter struct
