@@ -44,7 +44,8 @@ static void misjudged(const struct cowscope_record *r)
 /* What the rings say of one phase, for a range of addresses. */
 struct tally {
 	const char *from, *to;
-	int decided[COWSCOPE_DECISIONS], verdict[COWSCOPE_VERDICTS], all;
+	int decided[COWSCOPE_DECISIONS], verdict[COWSCOPE_VERDICTS];
+	int predicted[COWSCOPE_DECISIONS], right, all;
 };
 
 static void tally(struct tally *t, void *from, size_t length)
@@ -66,6 +67,8 @@ static void tally(struct tally *t, void *from, size_t length)
 			continue;
 		t->all++;
 		t->decided[d]++;
+		t->predicted[p]++;
+		t->right += p == d;
 		t->verdict[r.verdict]++;
 	}
 	for (cpu = 0; cpu < rings.info.cpus; cpu++)
@@ -83,6 +86,8 @@ static void skip(void)
 
 static void say(const struct tally *t)
 {
+	tap_note("predicted right %d either %d raced %d", t->right, t->predicted[COWSCOPE_EITHER],
+		 t->predicted[COWSCOPE_RACED]);
 	tap_note("copy %d reuse %d raced %d retry %d failed %d unshare %d, of %d; needed %d superfluous %d maybe_lost %d fine %d unknown %d",
 		 t->decided[COWSCOPE_COPY], t->decided[COWSCOPE_REUSE],
 		 t->decided[COWSCOPE_RACED], t->decided[COWSCOPE_RETRY],
@@ -105,7 +110,9 @@ static void expect(const char *what, char *mem, size_t length, int copies, int r
 		    t.verdict[COWSCOPE_VERDICT_NEEDED] +
 		    t.verdict[COWSCOPE_VERDICT_MAYBE_LOST] == copies &&
 		    t.verdict[COWSCOPE_VERDICT_MAYBE_LOST] <= copies / 4 &&
-		    t.verdict[COWSCOPE_VERDICT_FINE] == reuses,
+		    t.verdict[COWSCOPE_VERDICT_FINE] == reuses &&
+		    (t.right + t.predicted[COWSCOPE_RACED] == t.all ||
+		     t.predicted[COWSCOPE_EITHER] == t.all),
 		    "%s: %d copies, %d reuses", what, copies, reuses))
 		say(&t);
 }

@@ -76,6 +76,22 @@ static void mapping_outlives_file(void)
 	munmap(p, info.map_size);
 }
 
+/* State goes with the last descriptor and the last mapping. */
+static void mapping_keeps_pins(void)
+{
+	char *mem = map_anon(PAGE), *map;
+	int other = dev_open();
+
+	*mem = 'A';
+	map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, other, 0);
+	tap_ok(dev_pin(other, 0, mem, PAGE) > 0, "a pin of a file that is mapped");
+	close(other);
+	tap_eq(pins_listed(), 1, "stays while the mapping does");
+	munmap(map, PAGE);
+	tap_eq(pins_listed(), 0, "and goes with it");
+	munmap(mem, PAGE);
+}
+
 static void limits(void)
 {
 	char *mem = map_anon(PAGE);
@@ -245,6 +261,7 @@ int main(void)
 	polls();
 	privileges();
 	memlock_limit();
+	mapping_keeps_pins();
 	limits();
 	close(fd);
 	return tap_end();

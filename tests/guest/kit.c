@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kit.h"
@@ -81,6 +82,20 @@ int dev_control(int fd, unsigned int op, unsigned int pid)
 	struct cowscope_control c = { .size = sizeof(c), .op = op, .pid = pid };
 
 	return dev(fd, COWSCOPE_CONTROL, &c);
+}
+
+int module_load(const char *parameters)
+{
+	int fd = open("/lib/cowscope/cowscope.ko", O_RDONLY | O_CLOEXEC);
+	int err = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
+
+	close(fd);
+	return err;
+}
+
+int module_unload(void)
+{
+	return syscall(SYS_delete_module, "cowscope", O_NONBLOCK) ? errno : 0;
 }
 
 void stats_read(int fd, struct stats *s)

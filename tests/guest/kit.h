@@ -25,6 +25,10 @@ int dev_pin_state(int fd, unsigned int id, uint64_t offset, struct cowscope_pin_
 int dev_pages(int fd, pid_t pid, const void *addr, size_t count, struct cowscope_page *out);
 int dev_control(int fd, unsigned int op, unsigned int pid);
 
+/* The module, which must be there; 0 or an errno. */
+int module_load(const char *parameters);
+int module_unload(void);
+
 /* The counters, all read at once into memory that is already there. */
 struct stats {
 	char text[32768];

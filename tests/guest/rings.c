@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kit.h"
@@ -264,11 +263,6 @@ static ssize_t read_until(int file, char *buf, size_t size, const char *what)
 	return -1;
 }
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "cowscope", O_NONBLOCK) ? errno : 0;
-}
-
 static void trace_pipe(void)
 {
 	static char buf[65536];
@@ -287,7 +281,7 @@ static void trace_pipe(void)
 	tap_ok(read_until(two, buf, sizeof(buf), "first of all") > 0, "trace_pipe: another reader");
 
 	close(fd);
-	tap_eq(unload(), EWOULDBLOCK, "trace_pipe keeps the module");
+	tap_eq(module_unload(), EWOULDBLOCK, "trace_pipe keeps the module");
 	fd = dev_open();
 	mark("after that");
 	tap_ok(read_until(one, buf, sizeof(buf), "after that") > 0, "and goes on after the refusal");
@@ -371,10 +365,10 @@ static void mapping_keeps_module(void)
 
 	rings_open(fd, &rings);
 	close(fd);
-	tap_eq(unload(), EWOULDBLOCK, "a mapping keeps the module");
+	tap_eq(module_unload(), EWOULDBLOCK, "a mapping keeps the module");
 	rings_close(&rings);
 	fd = dev_open();
-	tap_eq(unload(), EWOULDBLOCK, "an open file keeps the module");
+	tap_eq(module_unload(), EWOULDBLOCK, "an open file keeps the module");
 }
 
 int main(void)

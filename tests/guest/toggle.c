@@ -3,10 +3,16 @@
  * Recording is switched off and on, and filters come and go, while processes
  * fault and fork: nothing stays in flight, and off means off.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <linux/userfaultfd.h>
 
 #include "kit.h"
 #include "tap.h"
@@ -83,6 +89,159 @@ static void end(pid_t pid[WORKERS])
 	usleep(200000);
 }
 
+static void fault_some(void)
+{
+	char *mem = map_anon(PAGES * PAGE);
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		peek(mem + i * PAGE);
+	memset(mem, 'F', PAGES * PAGE);
+}
+
+/* Records of cow_fault by a process, since the rings were last read. */
+static int faults_of(struct rings *rings, pid_t pid)
+{
+	struct cowscope_record r;
+	int n = 0;
+
+	while (rings_next(rings, &r))
+		n += r.type == COWSCOPE_EVENT_COW_FAULT && r.pid == (unsigned int)pid;
+	return n;
+}
+
+/* Somebody who descends from init, not from here, is not followed. */
+static void outsider(void)
+{
+	int fd = dev_open(), pair[2];
+	struct gate go, done;
+	struct rings rings;
+	long long filtered;
+	pid_t pid, child;
+
+	gate_open(&go);
+	gate_open(&done);
+	if (pipe(pair))
+		tap_bail("pipe: %s", strerror(errno));
+	child = fork();
+	if (!child) {
+		pid = fork();
+		if (pid) {
+			if (write(pair[1], &pid, sizeof(pid)) != sizeof(pid))
+				_exit(1);
+			_exit(0);
+		}
+		gate_wait(&go);
+		fault_some();
+		gate_pass(&done);
+		gate_wait(&go);
+		fault_some();
+		gate_pass(&done);
+		_exit(0);
+	}
+	wait_status(child);
+	if (read(pair[0], &pid, sizeof(pid)) != sizeof(pid))
+		tap_bail("no pid");
+
+	rings_open(fd, &rings);
+	dev_control(fd, COWSCOPE_CONTROL_FOLLOW, getpid());
+	rings_seek_end(&rings);
+	filtered = stat_now(fd, "cow_fault.filtered");
+	gate_pass(&go);
+	gate_wait(&done);
+	tap_eq(faults_of(&rings, pid), 0, "an outsider's faults are not recorded");
+	tap_ok(stat_now(fd, "cow_fault.filtered") - filtered >= PAGES, "but counted as filtered");
+	rings_seek_end(&rings);
+	fault_some();
+	tap_ok(faults_of(&rings, getpid()) >= PAGES, "one's own are recorded");
+	dev_control(fd, COWSCOPE_CONTROL_FOLLOW_ALL, 0);
+	rings_seek_end(&rings);
+	gate_pass(&go);
+	gate_wait(&done);
+	tap_ok(faults_of(&rings, pid) >= PAGES, "without a filter the outsider's are too");
+	rings_close(&rings);
+	close(fd);
+}
+
+/*
+ * A call that sleeps in the middle of a probed function: clear_refs_write()
+ * reads its number from memory that a userfaultfd has not filled yet.
+ */
+struct sleeper {
+	pthread_t thread;
+	int uf, clear_refs;
+	char *mem;
+};
+
+static void *sleeper_write(void *arg)
+{
+	struct sleeper *s = arg;
+
+	return (void *)(write(s->clear_refs, s->mem, 1) == 1 ? NULL : s);
+}
+
+static bool sleeper_start(struct sleeper *s)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffd_msg msg;
+
+	s->mem = map_anon(PAGE);
+	reg.range = (struct uffdio_range){ (uintptr_t)s->mem, PAGE };
+	s->clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+	s->uf = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (s->uf < 0 || ioctl(s->uf, UFFDIO_API, &api) || ioctl(s->uf, UFFDIO_REGISTER, &reg))
+		return false;
+	pthread_create(&s->thread, NULL, sleeper_write, s);
+	/* When the fault is told, the thread is in the function. */
+	return read(s->uf, &msg, sizeof(msg)) == sizeof(msg);
+}
+
+static bool sleeper_end(struct sleeper *s)
+{
+	char *four = map_anon(PAGE);
+	struct uffdio_copy copy = { .dst = (uintptr_t)s->mem, .src = (uintptr_t)four, .len = PAGE };
+	void *result = s;
+
+	*four = '4';
+	if (ioctl(s->uf, UFFDIO_COPY, &copy))
+		tap_bail("UFFDIO_COPY: %s", strerror(errno));
+	pthread_join(s->thread, &result);
+	munmap(s->mem, PAGE);
+	munmap(four, PAGE);
+	close(s->uf);
+	close(s->clear_refs);
+	return !result;
+}
+
+/* What sleeps when its probe goes does not come back to the handler. */
+static void cut_off(void)
+{
+	struct sleeper s;
+	int fd = dev_open();
+	long long before = stat_now(fd, "clear_refs.cut_off");
+
+	if (!sleeper_start(&s))
+		return tap_skip("calls cut off", "no userfaultfd: %s", strerror(errno));
+	tap_eq(stat_now(fd, "clear_refs.in_flight"), 1, "a call sleeps");
+	dev_control(fd, COWSCOPE_CONTROL_DISABLE, 0);
+	tap_eq(stat_now(fd, "clear_refs.in_flight"), 0, "off: it is not waited for");
+	tap_eq(stat_now(fd, "clear_refs.cut_off"), before + 1, "off: but cut off");
+	dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0);
+	tap_ok(sleeper_end(&s), "it ends well");
+	balanced(fd, "after that");
+
+	if (!sleeper_start(&s))
+		tap_bail("userfaultfd: %s", strerror(errno));
+	close(fd);
+	tap_eq(module_unload(), 0, "the module goes while a call sleeps");
+	tap_ok(sleeper_end(&s), "it ends well");
+	tap_eq(module_load(""), 0, "the module comes back");
+	fd = dev_open();
+	balanced(fd, "after it came back");
+	close(fd);
+}
+
 int main(void)
 {
 	int fd = dev_open(), owner, i, errors = 0;
@@ -123,5 +282,8 @@ int main(void)
 	tap_ok(stat_now(fd, "cow_fault.ended") > 0, "descendants are followed");
 	close(owner);
 	balanced(fd, "at the end");
+	close(fd);
+	outsider();
+	cut_off();
 	return tap_end();
 }

@@ -18,7 +18,6 @@
 
 #define THREADS	64
 #define ROUNDS	3
-#define MODULE	"/lib/cowscope/cowscope.ko"
 
 static char *mem;
 
@@ -26,15 +25,6 @@ static void *writer(void *arg)
 {
 	poke(mem + (uintptr_t)arg * PAGE, 'W');
 	return NULL;
-}
-
-static int load(const char *parameters)
-{
-	int file = open(MODULE, O_RDONLY | O_CLOEXEC);
-	int err = syscall(SYS_finit_module, file, parameters, 0) ? errno : 0;
-
-	close(file);
-	return err;
 }
 
 static int protect(int uf, bool on)
@@ -109,8 +99,7 @@ static void park(int uf, bool reload)
 	close(fd);
 
 	if (reload) {
-		tap_eq(syscall(SYS_delete_module, "cowscope", O_NONBLOCK), 0,
-		       "the module goes while they wait");
+		tap_eq(module_unload(), 0, "the module goes while they wait");
 		tap_ok(access("/dev/cowscope", F_OK), "it is gone");
 	}
 	if (protect(uf, false))
@@ -121,7 +110,7 @@ static void park(int uf, bool reload)
 		written += mem[i * PAGE] == 'W';
 	tap_eq(written, THREADS, "released, all have written");
 	if (reload)
-		tap_eq(load(""), 0, "the module comes back");
+		tap_eq(module_load(""), 0, "the module comes back");
 	fd = dev_open();
 	tap_eq(stat_now(fd, "cow_fault.in_flight"), 0, "none is in flight");
 	close(fd);
