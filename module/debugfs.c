@@ -224,10 +224,11 @@ static int probes_show(struct seq_file *m, void *unused)
 	seq_puts(m, "probe             state    function                  event        missed\n");
 	for (i = 0; i < PROBES; i++) {
 		const struct probe *p = probes[i];
-		const char *state = p->symbol ? "armed" : p->error ? "absent" : "off";
+		const char *symbol = READ_ONCE(p->symbol);
+		const char *state = symbol ? "armed" : p->error ? "absent" : "off";
 
 		seq_printf(m, "%-17s %-8s %-25s %-12s %llu", p->name, state,
-			   p->symbol ? p->symbol : p->symbols[0],
+			   symbol ? symbol : p->symbols[0],
 			   cowscope_event_name(p->event), probe_missed(p));
 		if (p->error)
 			seq_printf(m, "  error %d: %s", p->error,

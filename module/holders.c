@@ -9,7 +9,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include "compat/folio.h"
 #include "holders.h"
 #include "ring.h"
 #include "stats.h"
