@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A record as text. Pure C: the module and the command compile this file. */
 #include "format.h"
+#include "rules.h"
 
 /* One value as text; the longest is a page's flags, all of them. */
 #define VALUE_MAX	112
@@ -15,6 +16,7 @@ static const char *const event_names[COWSCOPE_EVENTS] = {
 	[COWSCOPE_EVENT_EARLY_COPY] = "early_copy",
 	[COWSCOPE_EVENT_CLEAR_REFS] = "clear_refs",
 	[COWSCOPE_EVENT_UFFD_WP] = "uffd_wp",
+	[COWSCOPE_EVENT_PAGEMAP_SCAN] = "pagemap_scan",
 	[COWSCOPE_EVENT_WRPROTECT] = "wrprotect",
 	[COWSCOPE_EVENT_PIN] = "pin",
 	[COWSCOPE_EVENT_UNPIN] = "unpin",
@@ -81,12 +83,25 @@ static const char *const source_names[COWSCOPE_SOURCES] = {
 	[COWSCOPE_SOURCE_CLEAR_REFS] = "clear_refs",
 	[COWSCOPE_SOURCE_UFFD_WP] = "uffd_wp",
 	[COWSCOPE_SOURCE_MPROTECT] = "mprotect",
+	[COWSCOPE_SOURCE_PAGEMAP_SCAN] = "pagemap_scan",
+	[COWSCOPE_SOURCE_NUMA] = "numa",
 };
 
 static const char *const lock_names[COWSCOPE_LOCKS] = {
 	[COWSCOPE_LOCK_UNKNOWN] = "-",
 	[COWSCOPE_LOCK_READ] = "read",
 	[COWSCOPE_LOCK_WRITE] = "write",
+};
+
+static const char *const detection_names[COWSCOPE_DETECTIONS] = {
+	[COWSCOPE_TRUE_POSITIVE] = "true_positive",
+	[COWSCOPE_TRUE_NEGATIVE] = "true_negative",
+	[COWSCOPE_FALSE_POSITIVE] = "false_positive",
+	[COWSCOPE_FALSE_POSITIVE_FOLIO] = "false_positive_folio",
+	[COWSCOPE_FALSE_NEGATIVE] = "false_negative",
+	[COWSCOPE_FALSE_NEGATIVE_GET] = "false_negative_get",
+	[COWSCOPE_UNVERIFIED_PINNED] = "unverified_pinned",
+	[COWSCOPE_UNVERIFIED] = "unverified",
 };
 
 /* What may be written to /proc/PID/clear_refs. */
@@ -117,6 +132,7 @@ static const struct flag {
 	{ COWSCOPE_STATE_MM_PINNED, "mm_pinned" },
 	{ COWSCOPE_STATE_MM_SHARED, "mm_shared" },
 	{ COWSCOPE_STATE_REMOTE, "remote" },
+	{ COWSCOPE_STATE_SWAPIN, "swapin" },
 }, pin_flags[] = {
 	{ PIN_GET, "get" },
 	{ COWSCOPE_PIN_FOLL_PIN, "pin" },
@@ -140,6 +156,7 @@ DEFINE_NAME(rule)
 DEFINE_NAME(tri)
 DEFINE_NAME(source)
 DEFINE_NAME(lock)
+DEFINE_NAME(detection)
 
 /* Text that grows in a buffer and is cut off where that ends. */
 struct text {
@@ -331,6 +348,7 @@ static void add_cow_fault(const struct sink *s)
 	add_word(s, "decision", cowscope_decision_name(COWSCOPE_OUTCOME_DECISION(r->outcome)));
 	add_word(s, "predicted", cowscope_decision_name(COWSCOPE_OUTCOME_PREDICTED(r->outcome)));
 	add_word(s, "verdict", cowscope_verdict_name(r->verdict));
+	add_word(s, "otherwise", cowscope_verdict_name(COWSCOPE_STATE_OTHERWISE(r->state)));
 	add_optional(s, "holder", r->holder, 0);
 	for (rule = 0; rule < COWSCOPE_RULES; rule++)
 		add_word(s, keys[rule],

@@ -10,7 +10,7 @@
 #include <linux/cowscope.h>
 
 /* Longest line that cowscope_format() makes, with its terminating zero. */
-#define COWSCOPE_LINE_MAX	512
+#define COWSCOPE_LINE_MAX	640
 
 /* The names of enum values, "?" for one out of range. Stable. */
 const char *cowscope_event_name(unsigned int event);
@@ -22,6 +22,7 @@ const char *cowscope_rule_name(unsigned int rule);
 const char *cowscope_tri_name(unsigned int tri);
 const char *cowscope_source_name(unsigned int source);
 const char *cowscope_lock_name(unsigned int lock);
+const char *cowscope_detection_name(unsigned int detection);
 
 /**
  * typedef cowscope_emit - receives one field of a record

@@ -114,13 +114,16 @@ void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct
 	for (i = first; i < first + nr; i++)
 		hlist_for_each_entry_rcu(node, bucket(i), hash) {
 			bool own = through(node, mm, addr, c->state);
+			bool is_pin = node->holder->flags & COWSCOPE_PIN_FOLL_PIN;
 
 			if (node->pfn != i)
 				continue;
 			c->held_refs += weight(node->holder, c->state);
+			c->folio_pins += is_pin;
 			if (i != pfn)
 				continue;
 			c->held++;
+			c->held_pins += is_pin;
 			if (own ? !c->held_own : !c->holder)
 				c->holder = node->holder->id;
 			if (own)

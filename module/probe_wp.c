@@ -15,24 +15,14 @@
 #include <linux/spinlock.h>
 #include <linux/ktime.h>
 #include "compat/mm.h"
-#include "filter.h"
-#include "holders.h"
+#include "fault.h"
 #include "page_state.h"
-#include "probes.h"
-#include "record.h"
-#include "ring.h"
-#include "stats.h"
 
 struct wp_call {
-	u64 began;
-	u64 before;
-	unsigned long addr;
-	struct mm_struct *mm;
+	struct fault f;
 	pmd_t *pmd;
 	bool unshare;
 	bool writable;		/* the VMA allows writing */
-	u8 predicted;
-	struct cowscope_counts c;
 };
 
 /*
@@ -58,63 +48,23 @@ static struct copy_claim claims[1 << CLAIM_BITS] = {
 
 static bool claim_copy(const struct wp_call *call, u64 after, u64 now)
 {
-	struct copy_claim *claim = &claims[hash_long(call->addr, CLAIM_BITS)];
+	struct copy_claim *claim = &claims[hash_long(call->f.addr, CLAIM_BITS)];
 	bool mine = true;
 
 	raw_spin_lock(&claim->lock);
-	if (claim->mm == call->mm && claim->addr == call->addr &&
-	    COWSCOPE_PTE_PFN(claim->before ^ call->before) == 0 &&
-	    COWSCOPE_PTE_PFN(claim->after ^ after) == 0 && claim->ts >= call->began) {
+	if (claim->mm == call->f.mm && claim->addr == call->f.addr &&
+	    COWSCOPE_PTE_PFN(claim->before ^ call->f.before) == 0 &&
+	    COWSCOPE_PTE_PFN(claim->after ^ after) == 0 && claim->ts >= call->f.began) {
 		mine = false;
 	} else {
-		claim->mm = call->mm;
-		claim->addr = call->addr;
-		claim->before = call->before;
+		claim->mm = call->f.mm;
+		claim->addr = call->f.addr;
+		claim->before = call->f.before;
 		claim->after = after;
 		claim->ts = now;
 	}
 	raw_spin_unlock(&claim->lock);
 	return mine;
-}
-
-static void count_fault(const struct wp_call *call, enum cowscope_decision decision,
-			enum cowscope_verdict verdict)
-{
-	stats_inc(fault[COWSCOPE_LEVEL_PTE][decision][verdict]);
-
-	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE)
-		return;
-	if (call->predicted == decision)
-		stats_inc(predicted_right);
-	else if (call->predicted == COWSCOPE_RACED)
-		stats_inc(predicted_raced);
-	else if (call->predicted == COWSCOPE_EITHER)
-		stats_inc(predicted_either);
-	else if (call->predicted == COWSCOPE_DECISION_NONE)
-		stats_inc(unpredicted);
-	else
-		stats_inc(predicted_wrong);
-}
-
-static void record_fault(const struct wp_call *call, enum cowscope_decision decision,
-			 u64 after, enum cowscope_verdict verdict, vm_fault_t ret)
-{
-	struct cowscope_record *r;
-
-	count_fault(call, decision, verdict);
-	stats_inc(probe[PROBE_COW_FAULT].ended);
-	r = ring_begin(COWSCOPE_EVENT_COW_FAULT);
-	if (!r)
-		return;
-	record_page(r, call->addr, call->before, &call->c);
-	r->after = after;
-	r->duration = min_t(u64, r->ts - call->began, U32_MAX);
-	r->ret = (__force unsigned int)ret;
-	r->outcome = COWSCOPE_OUTCOME(decision, call->predicted);
-	r->verdict = verdict;
-	r->rules = cowscope_would_all(&call->c, &page_state_rule);
-	stats_inc(event[COWSCOPE_EVENT_COW_FAULT]);
-	ring_commit(r);
 }
 
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -124,25 +74,13 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct wp_call *call = (void *)ri->data;
 	pte_t pte;
 
-	stats_inc(probe[PROBE_COW_FAULT].entered);
-	if (!filter_pass(vma->vm_mm)) {
-		stats_inc(probe[PROBE_COW_FAULT].filtered);
+	if (!fault_begin(&call->f, PROBE_COW_FAULT, vma, vmf->address))
 		return 1;
-	}
-
 	pte = READ_ONCE(*vmf->pte);
-	call->began = ktime_get_mono_fast_ns();
-	call->addr = vmf->address & PAGE_MASK;
-	call->before = page_state_pack(pte);
-	call->mm = vma->vm_mm;
 	call->pmd = vmf->pmd;
 	call->unshare = vmf->flags & FAULT_FLAG_UNSHARE;
 	call->writable = vma->vm_flags & VM_WRITE;
-	page_state_read(&call->c, NULL, vma->vm_mm, vma->vm_flags, pte, COWSCOPE_LEVEL_PTE);
-	if (vma->vm_mm != current->mm)
-		call->c.state |= COWSCOPE_STATE_REMOTE;
-	if (call->c.refcount != COWSCOPE_COUNT_NA)
-		holders_look(&call->c, pte_pfn(pte), vma->vm_mm, call->addr);
+	fault_look(&call->f, vma, pte, COWSCOPE_LEVEL_PTE);
 
 	/*
 	 * handle_userfault() sleeps as long as user space likes, and a return
@@ -150,12 +88,12 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	 */
 	if (!call->unshare && vma->vm_flags & VM_UFFD_WP && compat_pte_uffd_wp(pte) &&
 	    !compat_uffd_wp_async(vma)) {
-		call->predicted = COWSCOPE_UFFD;
-		record_fault(call, COWSCOPE_UFFD, 0, COWSCOPE_VERDICT_NONE, 0);
+		call->f.predicted = COWSCOPE_UFFD;
+		fault_end(&call->f, PROBE_COW_FAULT, COWSCOPE_UFFD, 0, false, 0);
 		return 1;
 	}
 
-	call->predicted = cowscope_predict(&call->c, &page_state_rule);
+	call->f.predicted = cowscope_predict(&call->f.c, &page_state_rule);
 	return 0;
 }
 
@@ -165,7 +103,7 @@ static u64 read_after(const struct wp_call *call)
 
 	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
 		return COWSCOPE_PTE_READ;
-	return page_state_pack(READ_ONCE(*pte_offset_kernel(&pmd, call->addr)));
+	return page_state_pack(READ_ONCE(*pte_offset_kernel(&pmd, call->f.addr)));
 }
 
 static enum cowscope_decision decide_moved(const struct wp_call *call, u64 after,
@@ -175,7 +113,7 @@ static enum cowscope_decision decide_moved(const struct wp_call *call, u64 after
 		return COWSCOPE_UNSHARE;
 	if (COMPAT_VM_FAULT_WRITE)
 		return ret & COMPAT_VM_FAULT_WRITE ? COWSCOPE_COPY : COWSCOPE_RACED;
-	if (atomic_read(&call->mm->mm_users) > 1 &&
+	if (atomic_read(&call->f.mm->mm_users) > 1 &&
 	    !claim_copy(call, after, ktime_get_mono_fast_ns()))
 		return COWSCOPE_RACED;
 	return COWSCOPE_COPY;
@@ -187,30 +125,12 @@ static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
 	if (call->unshare)
 		return COWSCOPE_UNSHARE;
 	/* After page_mkwrite() or pfn_mkwrite() no kernel says so. */
-	if (COMPAT_VM_FAULT_WRITE && !(call->c.state & COWSCOPE_STATE_SHARED_VMA))
+	if (COMPAT_VM_FAULT_WRITE && !(call->f.c.state & COWSCOPE_STATE_SHARED_VMA))
 		return ret & COMPAT_VM_FAULT_WRITE ? COWSCOPE_REUSE : COWSCOPE_RACED;
 	/* With FOLL_FORCE the PTE is dirty, but not writable unless the VMA is. */
 	if (after & COWSCOPE_PTE_DIRTY && (after & COWSCOPE_PTE_WRITE || !call->writable))
 		return COWSCOPE_REUSE;
 	return COWSCOPE_RACED;
-}
-
-/*
- * Has the page changed since entry, beyond what the decision itself did to it?
- * Another process may unmap it at any time, and a look-up take a reference.
- */
-static bool page_changed(const struct wp_call *call, bool copied)
-{
-	u32 flags = COWSCOPE_STATE_LRU | COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_LOCKED;
-	pte_t pte = pfn_pte(COWSCOPE_PTE_PFN(call->before), PAGE_READONLY);
-	struct cowscope_counts now;
-
-	if (call->c.refcount == COWSCOPE_COUNT_NA)
-		return false;
-	page_state_read(&now, NULL, call->mm, 0, pte, COWSCOPE_LEVEL_PTE);
-	return now.refcount != call->c.refcount - copied ||
-	       now.mapcount != call->c.mapcount - copied ||
-	       (now.state ^ call->c.state) & flags;
 }
 
 static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -236,7 +156,7 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 		after = read_after(call);
 		if (!(after & COWSCOPE_PTE_PRESENT)) {
 			decision = COWSCOPE_RACED;
-		} else if (COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(call->before)) {
+		} else if (COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(call->f.before)) {
 			decision = decide_moved(call, after, ret);
 			copied = decision != COWSCOPE_RACED;
 		} else {
@@ -244,19 +164,7 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 		}
 	}
 
-	if (copied) {
-		unsigned int lost = holders_lost(call->mm, call->addr, call->before, after,
-						 call->c.state);
-
-		/* A pin may have come between entry and copy: lost as well. */
-		call->c.held_own = max(call->c.held_own, lost);
-	}
-	if ((decision == COWSCOPE_COPY && call->predicted == COWSCOPE_REUSE) ||
-	    (decision == COWSCOPE_REUSE && call->predicted == COWSCOPE_COPY)) {
-		if (page_changed(call, copied))
-			call->predicted = COWSCOPE_RACED;
-	}
-	record_fault(call, decision, after, cowscope_judge(&call->c, decision, copied), ret);
+	fault_end(&call->f, PROBE_COW_FAULT, decision, after, copied, ret);
 	return 0;
 }
 

@@ -207,3 +207,45 @@ enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
 		return COWSCOPE_VERDICT_LEAK;
 	return COWSCOPE_VERDICT_FINE;
 }
+
+enum cowscope_verdict cowscope_otherwise(const struct cowscope_counts *c,
+					 enum cowscope_decision decision)
+{
+	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+		return COWSCOPE_VERDICT_NONE;
+	switch (decision) {
+	case COWSCOPE_COPY:
+		return cowscope_judge(c, COWSCOPE_REUSE, false);
+	case COWSCOPE_REUSE:
+		return cowscope_judge(c, COWSCOPE_COPY, true);
+	default:
+		return COWSCOPE_VERDICT_NONE;
+	}
+}
+
+enum cowscope_verdict cowscope_ruling(unsigned int would, enum cowscope_decision decision,
+				      enum cowscope_verdict verdict,
+				      enum cowscope_verdict otherwise)
+{
+	if (would != COWSCOPE_COPY && would != COWSCOPE_REUSE)
+		return COWSCOPE_VERDICT_NONE;
+	return would == decision ? verdict : otherwise;
+}
+
+enum cowscope_detection cowscope_detect(const struct cowscope_counts *c)
+{
+	bool pinned = COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES;
+	s32 explained = cowscope_explained(c);
+
+	if (explained == COWSCOPE_COUNT_NA || c->refcount <= c->folio_mapcount)
+		return COWSCOPE_DETECT_NONE;
+	if (c->held_pins)
+		return pinned ? COWSCOPE_TRUE_POSITIVE : COWSCOPE_FALSE_NEGATIVE;
+	if (pinned && c->folio_pins)
+		return COWSCOPE_FALSE_POSITIVE_FOLIO;
+	if (c->refcount > explained)
+		return pinned ? COWSCOPE_UNVERIFIED_PINNED : COWSCOPE_UNVERIFIED;
+	if (pinned)
+		return COWSCOPE_FALSE_POSITIVE;
+	return c->held ? COWSCOPE_FALSE_NEGATIVE_GET : COWSCOPE_TRUE_NEGATIVE;
+}

@@ -18,10 +18,28 @@ struct cowscope_counts {
 	s32 folio_mapcount;	/* of all its pages, or COWSCOPE_COUNT_NA */
 	s32 pincount;		/* of a large folio, or COWSCOPE_COUNT_NA */
 	s32 held_refs;		/* what cowscope's holders add to refcount */
+	u32 folio_pins;		/* those of them that are pins */
 	u32 held;		/* cowscope's holders of the page */
+	u32 held_pins;		/* those of them that are pins */
 	u32 held_own;		/* those of them through the writer's mm */
 	u32 held_other;		/* those of them through another mm */
 	u32 holder;		/* id of one, the writer's own first, or 0 */
+};
+
+/* What page_maybe_dma_pinned() said of a page, and what is known of it. */
+enum cowscope_detection {
+	COWSCOPE_DETECT_NONE,		/* no reference but mappings; or not known */
+	COWSCOPE_TRUE_POSITIVE,		/* pinned, and it is, by cowscope */
+	COWSCOPE_TRUE_NEGATIVE,		/* not pinned; caches explain it all */
+	COWSCOPE_FALSE_POSITIVE,	/* pinned, yet plain references explain it all */
+	COWSCOPE_FALSE_POSITIVE_FOLIO,	/* pinned, yet another page of the folio is */
+	COWSCOPE_FALSE_NEGATIVE,	/* not pinned, yet it is, by cowscope */
+	COWSCOPE_FALSE_NEGATIVE_GET,	/* not pinned; a holder by FOLL_GET, which
+					 * the test cannot tell from a look-up
+					 */
+	COWSCOPE_UNVERIFIED_PINNED,	/* pinned, by somebody else perhaps */
+	COWSCOPE_UNVERIFIED,		/* not pinned; somebody unknown refers to it */
+	COWSCOPE_DETECTIONS
 };
 
 /* How the kernel at hand decides; filled by the module or by a test. */
@@ -70,5 +88,35 @@ u8 cowscope_would_all(const struct cowscope_counts *c,
  */
 enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
 				     enum cowscope_decision decision, bool copied);
+
+/**
+ * cowscope_otherwise - the verdict on the decision that was not made
+ * @c: counts when the other one was
+ * @decision: what the kernel did
+ *
+ * As COWSCOPE_STATE_OTHERWISE has it; COWSCOPE_VERDICT_NONE where neither a
+ * copy nor a reuse was made, or none of the rules applies.
+ */
+enum cowscope_verdict cowscope_otherwise(const struct cowscope_counts *c,
+					 enum cowscope_decision decision);
+
+/**
+ * cowscope_ruling - what a fault would have meant under a rule
+ * @would: COWSCOPE_COPY, COWSCOPE_REUSE, or 0 if the rule's decision is not known
+ * @decision: what the kernel did, a copy or a reuse
+ * @verdict: on that
+ * @otherwise: on the other
+ *
+ * COWSCOPE_VERDICT_NONE if @would is 0.
+ */
+enum cowscope_verdict cowscope_ruling(unsigned int would, enum cowscope_decision decision,
+				      enum cowscope_verdict verdict,
+				      enum cowscope_verdict otherwise);
+
+/**
+ * cowscope_detect - was the kernel right about a pin?
+ * @c: counts with cowscope's holders
+ */
+enum cowscope_detection cowscope_detect(const struct cowscope_counts *c);
 
 #endif

@@ -43,6 +43,12 @@ static __printf(3, 4) void put(struct out *out, u64 value, const char *fmt, ...)
 	out->put(out->ctx, name, value);
 }
 
+/* A name in a dotted name. */
+static const char *word(const char *name)
+{
+	return strcmp(name, "-") ? name : "none";
+}
+
 static struct probe_stats sum_probe(const struct probe *p)
 {
 	struct probe_stats s;
@@ -82,10 +88,97 @@ static void put_probe(struct out *out, const struct probe *p)
 	put(out, probe_missed(p), "%s.missed", p->name);
 }
 
+static void count_prediction(enum cowscope_decision decision, enum cowscope_decision predicted)
+{
+	if (predicted == decision)
+		stats_inc(predicted_right);
+	else if (predicted == COWSCOPE_RACED)
+		stats_inc(predicted_raced);
+	else if (predicted == COWSCOPE_EITHER)
+		stats_inc(predicted_either);
+	else if (predicted == COWSCOPE_DECISION_NONE)
+		stats_inc(unpredicted);
+	else
+		stats_inc(predicted_wrong);
+}
+
+void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
+		 enum cowscope_decision predicted, enum cowscope_verdict verdict,
+		 enum cowscope_verdict otherwise, u8 rules)
+{
+	unsigned int level = COWSCOPE_STATE_LEVEL(c->state);
+	unsigned int kind = COWSCOPE_STATE_KIND(c->state);
+	unsigned int rule, under;
+
+	stats_inc(fault[level][decision][verdict][kind]);
+	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE)
+		return;
+	count_prediction(decision, predicted);
+	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+		return;
+	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
+		under = cowscope_ruling(COWSCOPE_RULES_WOULD(rules, rule), decision, verdict,
+					otherwise);
+		stats_inc(ruled[rule][under]);
+	}
+}
+
+void stats_detect(const struct cowscope_counts *c)
+{
+	stats_inc(detect[cowscope_detect(c)]);
+}
+
+static void put_faults(struct out *out)
+{
+	unsigned int level, d, v, kind;
+
+	for (level = 1; level < COWSCOPE_LEVELS; level++)
+		for (d = 0; d < COWSCOPE_DECISIONS; d++)
+			for (v = 0; v < COWSCOPE_VERDICTS; v++) {
+				u64 all = 0, n[COWSCOPE_KINDS];
+
+				for (kind = 0; kind < COWSCOPE_KINDS; kind++)
+					all += n[kind] = sum(fault[level][d][v][kind]);
+				if (!all)
+					continue;
+				put(out, all, "cow_fault.%s.%s.%s", cowscope_level_name(level),
+				    word(cowscope_decision_name(d)),
+				    word(cowscope_verdict_name(v)));
+				for (kind = 0; kind < COWSCOPE_KINDS; kind++)
+					if (n[kind])
+						put(out, n[kind], "cow_fault_kind.%s.%s.%s.%s",
+						    cowscope_kind_name(kind),
+						    cowscope_level_name(level),
+						    word(cowscope_decision_name(d)),
+						    word(cowscope_verdict_name(v)));
+			}
+}
+
+static void put_rules(struct out *out)
+{
+	unsigned int rule, v;
+
+	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
+		put(out, sum(ruled[rule][COWSCOPE_VERDICT_NONE]), "rule.%s.undecided",
+		    cowscope_rule_name(rule));
+		for (v = COWSCOPE_VERDICT_NONE + 1; v < COWSCOPE_VERDICTS; v++)
+			put(out, sum(ruled[rule][v]), "rule.%s.%s", cowscope_rule_name(rule),
+			    cowscope_verdict_name(v));
+	}
+}
+
+static void put_detections(struct out *out)
+{
+	unsigned int i;
+
+	for (i = COWSCOPE_DETECT_NONE + 1; i < COWSCOPE_DETECTIONS; i++)
+		put(out, sum(detect[i]), "detect.%s", cowscope_detection_name(i));
+}
+
 void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *ctx)
 {
 	struct out out = { put_one, ctx };
-	unsigned int i, level, d, v;
+	unsigned int i;
 
 	for (i = 0; i < PROBES; i++)
 		put_probe(&out, probes[i]);
@@ -93,18 +186,9 @@ void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *c
 	for (i = 1; i < COWSCOPE_EVENTS; i++)
 		put(&out, sum(event[i]), "recorded.%s", cowscope_event_name(i));
 
-	for (level = 1; level < COWSCOPE_LEVELS; level++)
-		for (d = 0; d < COWSCOPE_DECISIONS; d++)
-			for (v = 0; v < COWSCOPE_VERDICTS; v++) {
-				u64 n = sum(fault[level][d][v]);
-
-				if (n)
-					put(&out, n, "cow_fault.%s.%s.%s",
-					    cowscope_level_name(level),
-					    d ? cowscope_decision_name(d) : "none",
-					    v ? cowscope_verdict_name(v) : "none");
-			}
-
+	put_faults(&out);
+	put_rules(&out);
+	put_detections(&out);
 	put(&out, sum(predicted_right), "predicted.right");
 	put(&out, sum(predicted_either), "predicted.either");
 	put(&out, sum(predicted_raced), "predicted.raced");

@@ -6,6 +6,7 @@
 #include <linux/cowscope.h>
 #include <linux/percpu.h>
 #include "probes.h"
+#include "rules.h"
 
 /*
  * What became of each call of a probed function that reached its handler:
@@ -23,7 +24,10 @@ struct probe_stats {
 struct stats {
 	struct probe_stats probe[PROBES];
 	u64 event[COWSCOPE_EVENTS];	/* written into a ring */
-	u64 fault[COWSCOPE_LEVELS][COWSCOPE_DECISIONS][COWSCOPE_VERDICTS];
+	u64 fault[COWSCOPE_LEVELS][COWSCOPE_DECISIONS][COWSCOPE_VERDICTS][COWSCOPE_KINDS];
+	/* What each rule would have meant; NONE: hangs on what is not known. */
+	u64 ruled[COWSCOPE_RULES][COWSCOPE_VERDICTS];
+	u64 detect[COWSCOPE_DETECTIONS];
 	u64 predicted_right;
 	u64 predicted_either;
 	u64 predicted_raced;		/* the page changed before the decision */
@@ -44,6 +48,14 @@ void stats_exit(void);
 
 #define stats_inc(field)	this_cpu_inc(cowscope_stats->field)
 #define stats_add(field, n)	this_cpu_add(cowscope_stats->field, n)
+
+/* Counts a fault's outcome and what each rule would have made of it. */
+void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
+		 enum cowscope_decision predicted, enum cowscope_verdict verdict,
+		 enum cowscope_verdict otherwise, u8 rules);
+
+/* Counts whether the kernel's own test for pins was right about a page. */
+void stats_detect(const struct cowscope_counts *c);
 
 /**
  * stats_each - every counter by its name

@@ -37,7 +37,9 @@
 #define show_source(v)	__print_symbolic(v, { COWSCOPE_SOURCE_NONE, "-" }, \
 	{ COWSCOPE_SOURCE_CLEAR_REFS, "clear_refs" }, \
 	{ COWSCOPE_SOURCE_UFFD_WP, "uffd_wp" }, \
-	{ COWSCOPE_SOURCE_MPROTECT, "mprotect" })
+	{ COWSCOPE_SOURCE_MPROTECT, "mprotect" }, \
+	{ COWSCOPE_SOURCE_PAGEMAP_SCAN, "pagemap_scan" }, \
+	{ COWSCOPE_SOURCE_NUMA, "numa" })
 #define show_lock(v)	__print_symbolic(v, { COWSCOPE_LOCK_UNKNOWN, "-" }, \
 	{ COWSCOPE_LOCK_READ, "read" }, { COWSCOPE_LOCK_WRITE, "write" })
 #endif
@@ -104,6 +106,7 @@ TRACE_EVENT(cow_fault,
 		__field(u8, decision)
 		__field(u8, predicted)
 		__field(u8, verdict)
+		__field(u8, otherwise)
 		__field(u8, mapcount_rule)
 		__field(u8, page_count_rule)
 		__field(u8, exclusive_rule)
@@ -125,6 +128,7 @@ TRACE_EVENT(cow_fault,
 		__entry->decision = COWSCOPE_OUTCOME_DECISION(r->outcome);
 		__entry->predicted = COWSCOPE_OUTCOME_PREDICTED(r->outcome);
 		__entry->verdict = r->verdict;
+		__entry->otherwise = COWSCOPE_STATE_OTHERWISE(r->state);
 		__entry->mapcount_rule =
 			COWSCOPE_RULES_WOULD(r->rules, COWSCOPE_RULE_MAPCOUNT);
 		__entry->page_count_rule =
@@ -132,14 +136,14 @@ TRACE_EVENT(cow_fault,
 		__entry->exclusive_rule =
 			COWSCOPE_RULES_WOULD(r->rules, COWSCOPE_RULE_EXCLUSIVE);
 	),
-	TP_printk("level=%s addr=0x%llx pfn=0x%llx->0x%llx kind=%s order=%u refcount=%d mapcount=%d exclusive=%s pinned=%s decision=%s predicted=%s verdict=%s holder=%u mapcount_rule=%s page_count_rule=%s exclusive_rule=%s ret=0x%x ns=%u",
+	TP_printk("level=%s addr=0x%llx pfn=0x%llx->0x%llx kind=%s order=%u refcount=%d mapcount=%d exclusive=%s pinned=%s decision=%s predicted=%s verdict=%s otherwise=%s holder=%u mapcount_rule=%s page_count_rule=%s exclusive_rule=%s ret=0x%x ns=%u",
 		  show_level(__entry->level), __entry->addr, __entry->pfn,
 		  __entry->pfn_after, show_kind(__entry->kind),
 		  (__entry->state >> 4) & 0x1f, __entry->refcount, __entry->mapcount,
 		  show_tri(__entry->exclusive), show_tri(__entry->pinned),
 		  show_decision(__entry->decision), show_decision(__entry->predicted),
-		  show_verdict(__entry->verdict), __entry->holder,
-		  show_decision(__entry->mapcount_rule),
+		  show_verdict(__entry->verdict), show_verdict(__entry->otherwise),
+		  __entry->holder, show_decision(__entry->mapcount_rule),
 		  show_decision(__entry->page_count_rule),
 		  show_decision(__entry->exclusive_rule), __entry->ret, __entry->ns)
 );

@@ -20,7 +20,7 @@ static void line_of_fault(void **state)
 	struct cowscope_record r = lost_pin();
 
 	expect(&r, "redis-server",
-	       "redis-server-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11 pte=.d..->wds. kind=anon order=0 refcount=2 mapcount=1 exclusive=- pinned=no page_flags=lru decision=copy predicted=copy verdict=pin_lost holder=3 mapcount_rule=reuse page_count_rule=copy exclusive_rule=- ret=0x8 ns=812");
+	       "redis-server-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11 pte=.d..->wds. kind=anon order=0 refcount=2 mapcount=1 exclusive=- pinned=no page_flags=lru decision=copy predicted=copy verdict=pin_lost otherwise=- holder=3 mapcount_rule=reuse page_count_rule=copy exclusive_rule=- ret=0x8 ns=812");
 }
 
 static void line_of_fault_reused(void **state)
@@ -36,7 +36,7 @@ static void line_of_fault_reused(void **state)
 	r.holder = 0;
 	r.ret = 0;
 	expect(&r, NULL,
-	       "<...>-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3 pte=.d..->wd.. kind=anon order=0 refcount=2 mapcount=1 exclusive=yes pinned=no page_flags=swapcache,locked decision=reuse predicted=either verdict=fine holder=- mapcount_rule=reuse page_count_rule=copy exclusive_rule=reuse ret=0x0 ns=812");
+	       "<...>-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3 pte=.d..->wd.. kind=anon order=0 refcount=2 mapcount=1 exclusive=yes pinned=no page_flags=swapcache,locked decision=reuse predicted=either verdict=fine otherwise=- holder=- mapcount_rule=reuse page_count_rule=copy exclusive_rule=reuse ret=0x0 ns=812");
 }
 
 static void line_of_fault_barely_read(void **state)
@@ -49,13 +49,13 @@ static void line_of_fault_barely_read(void **state)
 	};
 
 	expect(&r, "x",
-	       "x-0 [000] 0.000000: cow_fault: level=- addr=0x0 pfn=- pte=- kind=unknown order=0 refcount=- mapcount=- exclusive=- pinned=- page_flags=- decision=retry predicted=- verdict=- holder=- mapcount_rule=- page_count_rule=- exclusive_rule=- ret=0x0 ns=0");
+	       "x-0 [000] 0.000000: cow_fault: level=- addr=0x0 pfn=- pte=- kind=unknown order=0 refcount=- mapcount=- exclusive=- pinned=- page_flags=- decision=retry predicted=- verdict=- otherwise=- holder=- mapcount_rule=- page_count_rule=- exclusive_rule=- ret=0x0 ns=0");
 	r.before = COWSCOPE_PTE_READ | COWSCOPE_PTE_UFFD_WP;
 	r.after = COWSCOPE_PTE_READ;
 	r.refcount = 0;
 	r.mapcount = 0;
 	expect(&r, "x",
-	       "x-0 [000] 0.000000: cow_fault: level=- addr=0x0 pfn=none pte=...u->.... kind=unknown order=0 refcount=0 mapcount=0 exclusive=- pinned=- page_flags=- decision=retry predicted=- verdict=- holder=- mapcount_rule=- page_count_rule=- exclusive_rule=- ret=0x0 ns=0");
+	       "x-0 [000] 0.000000: cow_fault: level=- addr=0x0 pfn=none pte=...u->.... kind=unknown order=0 refcount=0 mapcount=0 exclusive=- pinned=- page_flags=- decision=retry predicted=- verdict=- otherwise=- holder=- mapcount_rule=- page_count_rule=- exclusive_rule=- ret=0x0 ns=0");
 }
 
 static void line_of_forks(void **state)
@@ -252,8 +252,8 @@ static void names_of(const char *(*name)(unsigned int), unsigned int first, unsi
 static void names(void **state)
 {
 	static const char *const events[] = {
-		"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "uffd_wp", "wrprotect",
-		"pin", "unpin", "pin_lost", "mark",
+		"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "uffd_wp",
+		"pagemap_scan", "wrprotect", "pin", "unpin", "pin_lost", "mark",
 	};
 	static const char *const levels[] = { "-", "pte", "pmd", "hugetlb" };
 	static const char *const kinds[] = {
@@ -267,7 +267,9 @@ static void names(void **state)
 	};
 	static const char *const rules[] = { "mapcount", "page_count", "exclusive" };
 	static const char *const tris[] = { "-", "no", "yes" };
-	static const char *const sources[] = { "-", "clear_refs", "uffd_wp", "mprotect" };
+	static const char *const sources[] = {
+		"-", "clear_refs", "uffd_wp", "mprotect", "pagemap_scan", "numa",
+	};
 	static const char *const locks[] = { "-", "read", "write" };
 
 	names_of(cowscope_event_name, 1, COWSCOPE_EVENTS, events);

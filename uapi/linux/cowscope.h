@@ -78,14 +78,15 @@
 
 /* What a record is. */
 enum cowscope_event {
-	COWSCOPE_EVENT_COW_FAULT = 1,	/* a write fault on a present page was
-					 * decided
+	COWSCOPE_EVENT_COW_FAULT = 1,	/* a write fault was decided: on a page
+					 * present, or swapped in and reused
 					 */
 	COWSCOPE_EVENT_FORK,		/* a fork ended, seen from the parent */
 	COWSCOPE_EVENT_FORK_RANGE,	/* one VMA was copied during a fork */
 	COWSCOPE_EVENT_EARLY_COPY,	/* fork copied a page at once: pinned */
 	COWSCOPE_EVENT_CLEAR_REFS,	/* a write to /proc/PID/clear_refs ended */
 	COWSCOPE_EVENT_UFFD_WP,		/* an UFFDIO_WRITEPROTECT ended */
+	COWSCOPE_EVENT_PAGEMAP_SCAN,	/* a PAGEMAP_SCAN that write-protects ended */
 	COWSCOPE_EVENT_WRPROTECT,	/* a page that somebody holds beyond its
 					 * mappings was write-protected in place
 					 */
@@ -194,6 +195,8 @@ enum cowscope_source {
 	COWSCOPE_SOURCE_CLEAR_REFS,
 	COWSCOPE_SOURCE_UFFD_WP,
 	COWSCOPE_SOURCE_MPROTECT,
+	COWSCOPE_SOURCE_PAGEMAP_SCAN,
+	COWSCOPE_SOURCE_NUMA,	/* made PROT_NONE for a NUMA hinting fault */
 	COWSCOPE_SOURCES
 };
 
@@ -250,6 +253,15 @@ enum cowscope_lock {
 #define COWSCOPE_STATE_MM_SHARED	(1U << 24)	/* large folio: the kernel says
 							 * that several mms map it
 							 */
+#define COWSCOPE_STATE_SWAPIN		(1U << 25)	/* do_swap_page() decided */
+
+/*
+ * In a cow_fault that copied or reused a private page, bits 26-28 of the state
+ * are the verdict on the other decision: enum cowscope_verdict, of a copy if the
+ * page was reused, of a reuse if it was copied.
+ */
+#define COWSCOPE_STATE_OTHERWISE_SHIFT	26
+#define COWSCOPE_STATE_OTHERWISE(s)	((s) >> COWSCOPE_STATE_OTHERWISE_SHIFT & 7)
 
 /* A count that this kernel does not keep, or that was not read. */
 #define COWSCOPE_COUNT_NA		(-1)
@@ -266,11 +278,17 @@ enum cowscope_lock {
  *              refcount, mapcount, state of the first page
  * pin_lost     holder, flags; addr; before: the page that the holder keeps,
  *              after: the page with which the process goes on
- * fork, fork_range, clear_refs, uffd_wp
+ * fork, fork_range, clear_refs, uffd_wp, pagemap_scan
  *              the fields of op
+ *              wrongly_left: pages that clear_refs left soft-dirty as if pinned,
+ *              though all their references are known and none is a pin;
+ *              wrongly_cleared: pages that lost the soft-dirty bit though
+ *              pinned, so what a device writes next goes unseen
  * mark         text, zero padded, not terminated where it fills the field
  *
- * refcount and mapcount belong to the page of .before and were read with it;
+ * refcount, mapcount and state belong to the page of .before and were read with
+ * it. A cow_fault with COWSCOPE_STATE_SWAPIN had no page before: they are those
+ * of the page of .after when do_swap_page() returned, the new mapping included.
  * mapcount counts the mappings of that very page, or is COWSCOPE_COUNT_NA
  * where the kernel does not count single pages. holder is 0 or the id of one
  * reference or pin of cowscope's on that page, of the faulting process's own
@@ -307,8 +325,18 @@ struct cowscope_record {
 			__u8 rules;		/* COWSCOPE_RULES_WOULD() */
 		};
 		struct {
-			__u64 start;	/* the addresses [start, end) */
-			__u64 end;
+			union {
+				struct {
+					__u64 start;	/* the addresses [start, end) */
+					__u64 end;
+				};
+				struct {	/* clear_refs: pages ... */
+					__u32 wrongly_left;
+					__u32 wrongly_cleared;
+					__u32 soft_dirty;	/* ... afterwards */
+					__u32 op_pad;
+				};
+			};
 			__u64 op_duration; /* ns */
 			__u32 target;	/* tgid whose memory it is; fork: the
 					 * child's pid; fork_range: 0
@@ -317,14 +345,16 @@ struct cowscope_record {
 					 * unprotects; fork, fork_range: pages that
 					 * the child got, shared or copied
 					 */
-			__u32 changed;	/* clear_refs: pages that lost their write
-					 * bit; uffd_wp: entries that the kernel
-					 * rewrote, whether or not a bit differed;
-					 * fork, fork_range: pages copied at once,
-					 * those of hugetlb not counted
+			__u32 changed;	/* clear_refs, pagemap_scan: pages that lost
+					 * their write bit; uffd_wp: entries that the
+					 * kernel rewrote, whether or not a bit
+					 * differed; fork, fork_range: pages copied
+					 * at once
 					 */
-			__u32 pinned;	/* clear_refs: skipped, as pinned; uffd_wp:
-					 * write-protected though pinned
+			__u32 pinned;	/* clear_refs: skipped, as pinned; uffd_wp,
+					 * pagemap_scan: write-protected though
+					 * pinned; fork, fork_range: huge mappings
+					 * of the parent that were split
 					 */
 			__u32 held;	/* with unexplained references or pins;
 					 * fork: VMAs copied
@@ -386,6 +416,12 @@ struct cowscope_file_header {
 	char version[16];	/* of cowscope */
 };
 
+enum cowscope_recording {
+	COWSCOPE_RECORDING_OFF,
+	COWSCOPE_RECORDING_ON,
+	COWSCOPE_RECORDING_COUNT,	/* counters only */
+};
+
 /*
  * COWSCOPE_INFO: what the module is and where the rings are. Never fails but
  * for the errors of every ioctl.
@@ -403,7 +439,7 @@ struct cowscope_info {
 	__u32 events;		/* [out] 1 << enum cowscope_event for each that
 				 * this kernel lets cowscope see
 				 */
-	__u32 enabled;		/* [out] 1 if recording, 0 if not */
+	__u32 enabled;		/* [out] enum cowscope_recording */
 	__u32 large_rule;	/* [out] enum cowscope_large_rule in force here */
 	__u32 pad;
 	char version[16];	/* [out] of the module */
@@ -412,9 +448,10 @@ struct cowscope_info {
 /*
  * COWSCOPE_CONTROL: switch recording, filter by process.
  *
- * ENABLE and DISABLE arm and disarm every probe; they sleep. Either may be
- * given twice. ENABLE fails with the error of the core probe (ENOENT, EINVAL)
- * if that cannot be armed; see debugfs cowscope/probes.
+ * ENABLE and DISABLE arm and disarm every probe; they sleep. COUNT arms them
+ * too, but only counters are kept: no record is written. Each may be given
+ * twice, and after any other. ENABLE and COUNT fail with the error of the core
+ * probe (ENOENT, EINVAL) if that cannot be armed; see debugfs cowscope/probes.
  *
  * FOLLOW records only what the process of thread `pid` (in the caller's pid
  * namespace) and its descendants do, or what is done to their memory; given
@@ -428,6 +465,7 @@ enum cowscope_control_op {
 	COWSCOPE_CONTROL_DISABLE,
 	COWSCOPE_CONTROL_FOLLOW,
 	COWSCOPE_CONTROL_FOLLOW_ALL,
+	COWSCOPE_CONTROL_COUNT,
 };
 
 struct cowscope_control {
@@ -435,6 +473,31 @@ struct cowscope_control {
 	__u32 op;		/* [in] enum cowscope_control_op */
 	__u32 pid;		/* [in] of FOLLOW, else 0 */
 	__u32 pad;
+};
+
+/*
+ * COWSCOPE_FILTER: which events are recorded, in addition to CONTROL's FOLLOW;
+ * an event is recorded if it passes every part. Sets all parts at once; all
+ * zero records everything. The filter belongs to the open file that set it,
+ * together with that of FOLLOW. EBUSY: another open file has set a filter.
+ * EINVAL: a bit of no event or verdict, start not below end.
+ *
+ * What `events`, `start` and `comm` leave out of cow_fault is left out at the
+ * fault's entry, counts as filtered there and takes no return probe. The rest
+ * is counted as ever and not written: "unrecorded.EVENT" in the counters.
+ */
+struct cowscope_filter {
+	__u32 size;		/* [in] */
+	__u32 events;		/* [in] 1 << enum cowscope_event each, 0: all */
+	__u32 verdicts;		/* [in] 1 << enum cowscope_verdict each, of
+				 * cow_fault; 0: all
+				 */
+	__u32 pad;
+	__u64 start;		/* [in] only what touches [start, end); what has */
+	__u64 end;		/* [in] no address passes; both 0: all */
+	char comm[16];		/* [in] only threads of that name, zero padded, cut
+				 * to 15 characters as the kernel does; empty: all
+				 */
 };
 
 /*
@@ -585,5 +648,6 @@ struct cowscope_mark {
 #define COWSCOPE_PIN_STATE	_IOWR(COWSCOPE_IOC, 7, struct cowscope_pin_state)
 #define COWSCOPE_PAGE_STATE	_IOWR(COWSCOPE_IOC, 8, struct cowscope_page_state)
 #define COWSCOPE_MARK		_IOW(COWSCOPE_IOC, 9, struct cowscope_mark)
+#define COWSCOPE_FILTER		_IOW(COWSCOPE_IOC, 10, struct cowscope_filter)
 
 #endif /* _UAPI_LINUX_COWSCOPE_H */
