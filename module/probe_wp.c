@@ -9,63 +9,20 @@
  * need not (PT_RECLAIM since 6.14, khugepaged): it is found again through the
  * PMD and read within the RCU section that a handler is.
  */
-#include <linux/hash.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
-#include <linux/spinlock.h>
-#include <linux/ktime.h>
 #include "compat/mm.h"
 #include "fault.h"
 #include "page_state.h"
+#include "rivals.h"
 
 struct wp_call {
 	struct fault f;
+	struct rival rival;
 	pmd_t *pmd;
 	bool unshare;
+	bool contested;		/* the return code does not tell who copied */
 	bool writable;		/* the VMA allows writing */
 };
-
-/*
- * Two threads of a process may fault on one page at once: one copies, the
- * other finds that done and drops its copy. Up to 6.1 the return code tells
- * which one this was. After that whoever returns first is taken to be the one
- * that copied; the count of copies is right either way.
- */
-struct copy_claim {
-	raw_spinlock_t lock;
-	unsigned long addr;
-	struct mm_struct *mm;
-	u64 before, after;
-	u64 ts;
-} ____cacheline_aligned;
-
-#define CLAIM_BITS	8
-static struct copy_claim claims[1 << CLAIM_BITS] = {
-	[0 ... (1 << CLAIM_BITS) - 1] = {
-		.lock = __RAW_SPIN_LOCK_UNLOCKED(claims.lock),
-	},
-};
-
-static bool claim_copy(const struct wp_call *call, u64 after, u64 now)
-{
-	struct copy_claim *claim = &claims[hash_long(call->f.addr, CLAIM_BITS)];
-	bool mine = true;
-
-	raw_spin_lock(&claim->lock);
-	if (claim->mm == call->f.mm && claim->addr == call->f.addr &&
-	    COWSCOPE_PTE_PFN(claim->before ^ call->f.before) == 0 &&
-	    COWSCOPE_PTE_PFN(claim->after ^ after) == 0 && claim->ts >= call->f.began) {
-		mine = false;
-	} else {
-		claim->mm = call->f.mm;
-		claim->addr = call->f.addr;
-		claim->before = call->f.before;
-		claim->after = after;
-		claim->ts = now;
-	}
-	raw_spin_unlock(&claim->lock);
-	return mine;
-}
 
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
@@ -94,6 +51,10 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	}
 
 	call->f.predicted = cowscope_predict(&call->f.c, &page_state_rule);
+	call->contested = call->unshare || !COMPAT_VM_FAULT_WRITE;
+	if (call->contested)
+		rivals_join(&call->rival, call->f.mm, call->f.addr,
+			    COWSCOPE_PTE_PFN(call->f.before));
 	return 0;
 }
 
@@ -106,17 +67,12 @@ static u64 read_after(const struct wp_call *call)
 	return page_state_pack(READ_ONCE(*pte_offset_kernel(&pmd, call->f.addr)));
 }
 
-static enum cowscope_decision decide_moved(const struct wp_call *call, u64 after,
-					   vm_fault_t ret)
+static enum cowscope_decision decide_moved(const struct wp_call *call, vm_fault_t ret,
+					   bool beaten)
 {
-	if (call->unshare)
-		return COWSCOPE_UNSHARE;
-	if (COMPAT_VM_FAULT_WRITE)
-		return ret & COMPAT_VM_FAULT_WRITE ? COWSCOPE_COPY : COWSCOPE_RACED;
-	if (atomic_read(&call->f.mm->mm_users) > 1 &&
-	    !claim_copy(call, after, ktime_get_mono_fast_ns()))
+	if (beaten || (!call->contested && !(ret & COMPAT_VM_FAULT_WRITE)))
 		return COWSCOPE_RACED;
-	return COWSCOPE_COPY;
+	return call->unshare ? COWSCOPE_UNSHARE : COWSCOPE_COPY;
 }
 
 static enum cowscope_decision decide_same(const struct wp_call *call, u64 after,
@@ -138,8 +94,15 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
 	struct wp_call *call = (void *)ri->data;
 	enum cowscope_decision decision;
-	bool copied = false;
+	bool moved = false, beaten;
 	u64 after = 0;
+
+	if (!(ret & (VM_FAULT_COMPLETED | VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_NOPAGE))) {
+		after = read_after(call);
+		moved = after & COWSCOPE_PTE_PRESENT &&
+			COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(call->f.before);
+	}
+	beaten = call->contested && rivals_leave(&call->rival, moved);
 
 	/* With any of the first two no lock is held: VMA and page table may be gone. */
 	if (ret & VM_FAULT_COMPLETED || (ret & VM_FAULT_RETRY && ret & COMPAT_VM_FAULT_WRITE)) {
@@ -152,19 +115,16 @@ static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	} else if (ret & VM_FAULT_NOPAGE) {
 		/* page_mkwrite(): the page went, or another fault was first. */
 		decision = COWSCOPE_RACED;
+	} else if (!(after & COWSCOPE_PTE_PRESENT)) {
+		decision = COWSCOPE_RACED;
+	} else if (moved) {
+		decision = decide_moved(call, ret, beaten);
 	} else {
-		after = read_after(call);
-		if (!(after & COWSCOPE_PTE_PRESENT)) {
-			decision = COWSCOPE_RACED;
-		} else if (COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(call->f.before)) {
-			decision = decide_moved(call, after, ret);
-			copied = decision != COWSCOPE_RACED;
-		} else {
-			decision = decide_same(call, after, ret);
-		}
+		decision = decide_same(call, after, ret);
 	}
 
-	fault_end(&call->f, PROBE_COW_FAULT, decision, after, copied, ret);
+	fault_end(&call->f, PROBE_COW_FAULT, decision, after,
+		  moved && decision != COWSCOPE_RACED, ret);
 	return 0;
 }
 

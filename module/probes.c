@@ -4,6 +4,7 @@
 #include <linux/string.h>
 #include "op.h"
 #include "probes.h"
+#include "rivals.h"
 #include "stats.h"
 
 static unsigned int maxactive = 1024;
@@ -84,6 +85,7 @@ static void disarm_all(void)
 	for (i = PROBES - 1; i >= 0; i--)
 		disarm(probes[i]);
 	op_reset();
+	rivals_reset();
 }
 
 int probes_arm(void)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/hash.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include "rivals.h"
+
+#define BUCKET_BITS	8
+
+static struct bucket {
+	raw_spinlock_t lock;
+	struct hlist_head list;
+} ____cacheline_aligned buckets[1 << BUCKET_BITS] = {
+	[0 ... (1 << BUCKET_BITS) - 1] = {
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(buckets.lock),
+	},
+};
+
+static struct bucket *bucket_of(const struct rival *r)
+{
+	return &buckets[hash_long(r->addr, BUCKET_BITS)];
+}
+
+void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 pfn)
+{
+	struct bucket *b;
+
+	r->mm = mm;
+	r->addr = addr;
+	r->pfn = pfn;
+	r->beaten = false;
+	/* A thread alone has no rivals but who writes on its behalf: see below. */
+	r->joined = atomic_read(&mm->mm_users) > 1;
+	if (!r->joined)
+		return;
+	b = bucket_of(r);
+	raw_spin_lock(&b->lock);
+	hlist_add_head(&r->node, &b->list);
+	raw_spin_unlock(&b->lock);
+}
+
+bool rivals_leave(struct rival *r, bool moved)
+{
+	struct bucket *b;
+	struct rival *other;
+
+	/* ptrace and the like may have come meanwhile. */
+	if (!r->joined && atomic_read(&r->mm->mm_users) <= 1)
+		return false;
+	b = bucket_of(r);
+	raw_spin_lock(&b->lock);
+	if (r->joined)
+		hlist_del(&r->node);
+	if (moved && !r->beaten)
+		hlist_for_each_entry(other, &b->list, node)
+			if (other->mm == r->mm && other->addr == r->addr && other->pfn == r->pfn)
+				other->beaten = true;
+	raw_spin_unlock(&b->lock);
+	return r->beaten;
+}
+
+void rivals_reset(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(buckets); i++)
+		INIT_HLIST_HEAD(&buckets[i].list);
+}
