@@ -111,13 +111,14 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 	if (level != COWSCOPE_LEVEL_PTE)
 		f->before |= COWSCOPE_PTE_HUGE;
 	page_state_read(&f->c, NULL, f->mm, vma->vm_flags, pte, level);
-	if (!locked && !still_maps(f, pte, level))
+	f->pages = pages_mapped(level, f->c.state);
+	f->changed = !locked && !still_maps(f, pte, level);
+	if (f->changed)
 		page_state_read(&f->c, NULL, f->mm, vma->vm_flags, __pte(0), level);
 	if (f->mm != current->mm)
 		f->c.state |= COWSCOPE_STATE_REMOTE;
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return;
-	f->pages = pages_mapped(level, f->c.state);
 	holders_look_range(&f->c, pte_pfn(pte), f->pages, f->mm, f->addr);
 	stats_detect(&f->c);
 }
@@ -157,7 +158,7 @@ enum cowscope_decision fault_decide(const struct fault *f, u64 after, vm_fault_t
 {
 	enum cowscope_decision decision;
 
-	if (!(after & COWSCOPE_PTE_PRESENT))
+	if (f->changed || !(after & COWSCOPE_PTE_PRESENT))
 		return COWSCOPE_RACED;
 	if (COWSCOPE_PTE_PFN(after) == COWSCOPE_PTE_PFN(f->before))
 		return decide_same(f, after, ret, coded);
@@ -202,7 +203,9 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	struct cowscope_record *r;
 	u8 rules;
 
-	if (copied) {
+	/* A split of the huge zero page leaves small ones: its holders lose it then. */
+	if (copied || (decision == COWSCOPE_SPLIT &&
+		       COWSCOPE_STATE_KIND(f->c.state) == COWSCOPE_KIND_ZERO)) {
 		unsigned int lost = holders_lost(f->mm, f->addr, f->before, after, f->c.state,
 						 f->pages);
 

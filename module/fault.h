@@ -15,6 +15,7 @@ struct fault {
 	u32 pages;		/* that the entry maps */
 	u8 predicted;
 	u8 own_refs;		/* held by the fault itself, left out of c.refcount */
+	bool changed;		/* the entry is no longer what the fault is about */
 	bool unshare;
 	bool writable;		/* the VMA allows writing */
 	struct cowscope_counts c;

@@ -195,7 +195,7 @@ static __always_inline void lose(struct held_page *node, void *ctx)
 		return;
 	r->addr = loss->m.addr + (nth << PAGE_SHIFT);
 	r->before = loss->before + nth;
-	r->after = loss->after + nth;
+	r->after = loss->after & COWSCOPE_PTE_PRESENT ? loss->after + nth : loss->after;
 	r->refcount = COWSCOPE_COUNT_NA;
 	r->mapcount = COWSCOPE_COUNT_NA;
 	r->holder = holder->id;

@@ -240,7 +240,10 @@ static enum cowscope_verdict judge_copy(const struct cowscope_counts *c)
 		return COWSCOPE_VERDICT_MAYBE_LOST;
 	if (!is_anon(c) || is_ksm(c) || c->held_other || c->mapcount > 1)
 		return COWSCOPE_VERDICT_NEEDED;
-	return c->mapcount == 1 ? COWSCOPE_VERDICT_SUPERFLUOUS : COWSCOPE_VERDICT_UNKNOWN;
+	/* Others may have the page by its swap entry, which is not read. */
+	if (c->mapcount != 1 || c->state & COWSCOPE_STATE_SWAPCACHE)
+		return COWSCOPE_VERDICT_UNKNOWN;
+	return COWSCOPE_VERDICT_SUPERFLUOUS;
 }
 
 enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
@@ -248,6 +251,10 @@ enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
 {
 	if (copied)
 		return judge_copy(c);
+	/* The zero page goes with a split: small ones take its place. */
+	if (decision == COWSCOPE_SPLIT && c->held_own &&
+	    COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_ZERO)
+		return COWSCOPE_VERDICT_PIN_LOST;
 	if (decision != COWSCOPE_REUSE)
 		return COWSCOPE_VERDICT_NONE;
 	if (COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_UNKNOWN &&

@@ -309,6 +309,9 @@ static const struct {
 	{ "hugetlb held elsewhere", HUGETLB | NOT_PAE, 2, 1, 1, 0, 1, 1, R, false, V(LEAK) },
 	{ "hugetlb, held and shared", HUGETLB, 3, 2, 2, 1, 0, 1, C, true, V(PIN_LOST) },
 	{ "held huge zero page", LEVEL(PMD) | KIND(ZERO), 7, NA, NA, 1, 0, 1, C, true, V(PIN_LOST) },
+	{ "held huge zero page, split", LEVEL(PMD) | KIND(ZERO), 7, NA, NA, 1, 0, 1, S, false,
+	  V(PIN_LOST) },
+	{ "held THP, split", PMD | ANON | LRU, 3, 1, 2, 1, 0, 1, S, false, V(NONE) },
 	{ "hugetlb, who knows", HUGETLB | NOT_PAE, 3, 2, 2, 0, 0, 0, C, true, V(MAYBE_LOST) },
 	{ "hugetlb file, who knows", HUGETLB | CACHED | ONCE, 3, 1, 1, 0, 0, 0, C, true,
 	  V(MAYBE_LOST) },
@@ -317,7 +320,6 @@ static const struct {
 
 	/* superfluous: nobody else maps it, all is explained */
 	{ "LRU cache, 5.10", ANON, 2, 1, 0, 0, 0, 0, C, true, V(SUPERFLUOUS) },
-	{ "swap cache, 5.10", ANON | LRU | SWAP, 2, 1, 0, 0, 0, 0, C, true, V(SUPERFLUOUS) },
 	{ "locked", ANON | LRU | COWSCOPE_STATE_LOCKED, 1, 1, 0, 0, 0, 0, C, true,
 	  V(SUPERFLUOUS) },
 	{ "large, 5.10", ANON | LRU | THP, 512, 1, 512, 0, 0, 0, C, true, V(SUPERFLUOUS) },
@@ -334,6 +336,9 @@ static const struct {
 	/* unknown: the counts were not to be had */
 	{ "mappings not known", ANON | LRU | THP, 600, 1, NA, 0, 0, 0, C, true, V(UNKNOWN) },
 	{ "nothing known", KIND(UNKNOWN), NA, NA, NA, 0, 0, 0, C, true, V(UNKNOWN) },
+
+	{ "swap slot's users not known", ANON | LRU | SWAP, 2, 1, 0, 0, 0, 0, C, true,
+	  V(UNKNOWN) },
 
 	/* none: nothing copied, nothing reused */
 	{ "raced", ANON | LRU, 2, 1, 0, 1, 0, 1, COWSCOPE_RACED, false, V(NONE) },

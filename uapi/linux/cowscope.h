@@ -162,7 +162,10 @@ enum cowscope_verdict {
 					 * and every reference is explained
 					 */
 	COWSCOPE_VERDICT_FINE,		/* reuse that harmed nobody */
-	COWSCOPE_VERDICT_UNKNOWN,	/* not enough was read to say */
+	COWSCOPE_VERDICT_UNKNOWN,	/* not enough was read to say, as with a copy
+					 * of a page in the swap cache: others may
+					 * have it by its swap entry
+					 */
 	COWSCOPE_VERDICTS
 };
 
