@@ -217,25 +217,30 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+/* Two tables: a line of names, then columns, the last one free text. */
 static int probes_show(struct seq_file *m, void *unused)
 {
+	const struct probe_hidden *hidden;
 	int i;
 
-	seq_puts(m, "probe             state    function                  event        missed\n");
+	seq_puts(m, "probe             state    function                  event        missed error sees\n");
 	for (i = 0; i < PROBES; i++) {
 		const struct probe *p = probes[i];
 		const char *symbol = READ_ONCE(p->symbol);
-		const char *state = symbol ? "armed" : p->error ? "absent" : "off";
+		const char *state = "off";
 
-		seq_printf(m, "%-17s %-8s %-25s %-12s %llu", p->name, state,
-			   symbol ? symbol : p->symbols[0],
-			   cowscope_event_name(p->event), probe_missed(p));
-		if (p->error)
-			seq_printf(m, "  error %d: %s", p->error,
-				   p->error == -ENOENT ? "this kernel has no such function" :
-							 "it cannot be probed");
-		seq_putc(m, '\n');
+		if (symbol)
+			state = "armed";
+		else if (p->error)
+			state = p->error == -ENOENT ? "absent" : "failed";
+		seq_printf(m, "%-17s %-8s %-25s %-12s %6llu %5d %s\n", p->name, state,
+			   symbol ? symbol : p->symbols[0], cowscope_event_name(p->event),
+			   probe_missed(p), p->error, p->sees);
 	}
+	seq_puts(m, "\nprobe             inlined                   hides\n");
+	for (hidden = probes_hidden; hidden->by; hidden++)
+		seq_printf(m, "%-17s %-25s %s\n", probes[hidden->id]->name, hidden->by,
+			   hidden->what);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(probes);

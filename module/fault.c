@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ktime.h>
 #include <linux/sched.h>
+#include "compat/mm.h"
 #include "fault.h"
 #include "filter.h"
 #include "holders.h"
@@ -10,7 +11,7 @@
 #include "stats.h"
 
 bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr)
+		 unsigned long addr, unsigned int flags)
 {
 	stats_inc(probe[probe].entered);
 	if (!filter_pass(vma->vm_mm)) {
@@ -21,23 +22,107 @@ bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vm
 	f->before = 0;
 	f->addr = addr & PAGE_MASK;
 	f->mm = vma->vm_mm;
+	f->pages = 1;
 	f->predicted = COWSCOPE_DECISION_NONE;
+	f->own_refs = 0;
+	f->unshare = flags & FAULT_FLAG_UNSHARE;
+	f->writable = vma->vm_flags & VM_WRITE;
+	f->rival.open = false;
 	return true;
 }
 
+int fault_decline(enum probe_id probe)
+{
+	stats_inc(probe[probe].entered);
+	stats_inc(probe[probe].declined);
+	return 1;
+}
+
+static u32 pages_mapped(enum cowscope_level level, u32 state)
+{
+	switch (level) {
+	case COWSCOPE_LEVEL_PMD:
+		return HPAGE_PMD_NR;
+	case COWSCOPE_LEVEL_HUGETLB:
+		return 1u << COWSCOPE_STATE_ORDER(state);
+	default:
+		return 1;
+	}
+}
+
+static bool still_maps(const struct fault *f, pte_t pte, enum cowscope_level level)
+{
+	unsigned int found;
+	pte_t now = page_state_pte(f->mm, f->addr, &found);
+
+	return pte_val(now) == pte_val(pte) &&
+	       (found == COWSCOPE_LEVEL_PTE) == (level == COWSCOPE_LEVEL_PTE);
+}
+
 void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
-		enum cowscope_level level)
+		enum cowscope_level level, bool locked)
 {
 	f->before = page_state_pack(pte);
 	if (level != COWSCOPE_LEVEL_PTE)
 		f->before |= COWSCOPE_PTE_HUGE;
 	page_state_read(&f->c, NULL, f->mm, vma->vm_flags, pte, level);
+	f->pages = pages_mapped(level, f->c.state);
+	f->changed = !locked && !still_maps(f, pte, level);
+	if (f->changed)
+		page_state_read(&f->c, NULL, f->mm, vma->vm_flags, __pte(0), level);
 	if (f->mm != current->mm)
 		f->c.state |= COWSCOPE_STATE_REMOTE;
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return;
-	holders_look(&f->c, pte_pfn(pte), f->mm, f->addr);
+	holders_look_range(&f->c, pte_pfn(pte), f->pages, f->mm, f->addr);
 	stats_detect(&f->c);
+}
+
+void fault_await(struct fault *f, bool coded)
+{
+	bool shared = f->c.state & COWSCOPE_STATE_SHARED_VMA;
+
+	f->predicted = cowscope_predict(&f->c, &page_state_rule);
+	/* After page_mkwrite() or pfn_mkwrite() no kernel says so; who loses a race there
+	 * returns VM_FAULT_NOPAGE.
+	 */
+	f->coded = coded && COMPAT_VM_FAULT_WRITE && !f->unshare && !shared;
+	if (!f->coded && !shared)
+		rivals_join(&f->rival, f->mm, f->addr, COWSCOPE_PTE_PFN(f->before));
+}
+
+/* With FOLL_FORCE the entry is dirty, but not writable unless the VMA is. */
+static bool made_writable(const struct fault *f, u64 after)
+{
+	return after & COWSCOPE_PTE_DIRTY && (after & COWSCOPE_PTE_WRITE || !f->writable);
+}
+
+/* Did this fault do what the entry shows? */
+static bool did_it(struct fault *f, bool moved, u64 after, vm_fault_t ret)
+{
+	if (f->coded)
+		return ret & COMPAT_VM_FAULT_WRITE;
+	/* A page of a shared mapping is never copied. */
+	if (moved ? f->c.state & COWSCOPE_STATE_SHARED_VMA : !made_writable(f, after))
+		return false;
+	return !rivals_leave(&f->rival, true);
+}
+
+enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, bool *copied)
+{
+	bool moved = COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(f->before);
+
+	*copied = false;
+	if (!(after & COWSCOPE_PTE_PRESENT))
+		return COWSCOPE_RACED;
+	if (f->unshare && !moved)
+		return COWSCOPE_UNSHARE;
+	if (!did_it(f, moved, after, ret))
+		return COWSCOPE_RACED;
+	*copied = moved;
+	if (f->unshare)
+		return COWSCOPE_UNSHARE;
+	return moved ? COWSCOPE_COPY : COWSCOPE_REUSE;
 }
 
 /*
@@ -53,15 +138,20 @@ static bool page_changed(const struct fault *f, bool copied)
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return false;
 	page_state_read(&now, NULL, f->mm, 0, pte, COWSCOPE_STATE_LEVEL(f->c.state));
-	return now.refcount != f->c.refcount - copied ||
+	return now.refcount - f->own_refs != f->c.refcount - copied ||
 	       now.mapcount != f->c.mapcount - copied ||
 	       (now.state ^ f->c.state) & flags;
 }
 
+static bool decides(enum cowscope_decision decision)
+{
+	return decision == COWSCOPE_COPY || decision == COWSCOPE_REUSE ||
+	       decision == COWSCOPE_SPLIT;
+}
+
 static bool contradicts(enum cowscope_decision decision, enum cowscope_decision predicted)
 {
-	return (decision == COWSCOPE_COPY && predicted == COWSCOPE_REUSE) ||
-	       (decision == COWSCOPE_REUSE && predicted == COWSCOPE_COPY);
+	return decides(decision) && decides(predicted) && decision != predicted;
 }
 
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
@@ -71,8 +161,11 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	struct cowscope_record *r;
 	u8 rules;
 
-	if (copied) {
-		unsigned int lost = holders_lost(f->mm, f->addr, f->before, after, f->c.state);
+	/* A split of the huge zero page leaves small ones: its holders lose it then. */
+	if (copied || (decision == COWSCOPE_SPLIT &&
+		       COWSCOPE_STATE_KIND(f->c.state) == COWSCOPE_KIND_ZERO)) {
+		unsigned int lost = holders_lost(f->mm, f->addr, f->before, after, f->c.state,
+						 f->pages);
 
 		/* A pin may have come between entry and copy: lost as well. */
 		f->c.held_own = max(f->c.held_own, lost);

@@ -5,14 +5,22 @@
 
 #include <linux/mm.h>
 #include "probes.h"
+#include "rivals.h"
 #include "rules.h"
 
 struct fault {
 	u64 began;		/* CLOCK_MONOTONIC, ns */
 	u64 before;		/* COWSCOPE_PTE_* */
-	unsigned long addr;
+	unsigned long addr;	/* first one that the entry maps */
 	struct mm_struct *mm;
+	u32 pages;		/* that the entry maps */
 	u8 predicted;
+	u8 own_refs;		/* held by the fault itself, left out of c.refcount */
+	bool changed;		/* the entry is no longer what the fault is about */
+	bool unshare;
+	bool writable;		/* the VMA allows writing */
+	bool coded;		/* the return code tells whether it did anything */
+	struct rival rival;
 	struct cowscope_counts c;
 };
 
@@ -22,22 +30,45 @@ struct fault {
  * @probe: the probe point, which counts it
  * @vma: the VMA
  * @addr: the address
+ * @flags: FAULT_FLAG_*
  *
  * Returns false if the filter leaves it out; then the return is not wanted.
  * In a probe handler.
  */
 bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr);
+		 unsigned long addr, unsigned int flags);
+
+/* A call of a probed function that is none of its business; returns 1. */
+int fault_decline(enum probe_id probe);
 
 /**
  * fault_look - read the page that an entry maps, with cowscope's holders of it
- * @f: begun
+ * @f: begun; its address is that of the entry
  * @vma: the VMA
- * @pte: the entry, stable as its lock is held
+ * @pte: the entry
  * @level: of the entry
+ * @locked: the entry is stable, as its lock is held; if not, it is read again
+ *	after the look, and if it has changed there are no counts
  */
 void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
-		enum cowscope_level level);
+		enum cowscope_level level, bool locked);
+
+/**
+ * fault_await - predict the decision, which the return will show
+ * @f: looked at; stays where it is until fault_end()
+ * @coded: the function says with VM_FAULT_WRITE whether it did anything, if this
+ *	kernel still has that; else rivals tell (rivals.h)
+ */
+void fault_await(struct fault *f, bool coded);
+
+/**
+ * fault_decide - what was decided, going by the entry
+ * @f: awaited
+ * @after: the entry now, packed
+ * @ret: what the probed function returned, of no error
+ * @copied: set: @after maps another page and this fault did it
+ */
+enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, bool *copied);
 
 /**
  * fault_end - count and record what was decided

@@ -76,98 +76,145 @@ static s32 weight(const struct holder *holder, u32 state)
 	return holder->flags & COWSCOPE_PIN_FOLL_PIN && small ? GUP_PIN_COUNTING_BIAS : 1;
 }
 
-/* Was it taken through this very mapping? See holders_look(). */
-static bool through(const struct held_page *node, const struct mm_struct *mm,
-		    unsigned long addr, u32 state)
+/* An entry that maps pages of one folio. */
+struct mapping {
+	struct mm_struct *mm;
+	unsigned long addr;	/* of the first page */
+	unsigned long pfn;	/* likewise */
+	u32 state;
+};
+
+/* Was it taken through this very mapping? See holders_look_range(). */
+static bool through(const struct held_page *node, const struct mapping *m)
 {
-	return node->holder->mm == mm &&
-	       (COWSCOPE_STATE_KIND(state) == COWSCOPE_KIND_ANON || node->addr == addr);
+	u32 kind = COWSCOPE_STATE_KIND(m->state);
+	bool once = kind == COWSCOPE_KIND_ANON ||
+		    (kind == COWSCOPE_KIND_HUGETLB && !(m->state & COWSCOPE_STATE_MAPPING));
+
+	return node->holder->mm == m->mm &&
+	       (once || node->addr - m->addr == (node->pfn - m->pfn) << PAGE_SHIFT);
 }
 
 /*
  * A holder adds a reference. Where all are mappings and caches, nobody can hold
  * another page of the folio; this saves hundreds of look-ups.
  */
-static bool others_held(const struct cowscope_counts *c, s32 nr)
+static bool others_held(const struct cowscope_counts *c)
 {
-	u32 cached = COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_MAPPING;
-
-	return nr > 1 && (c->folio_mapcount == COWSCOPE_COUNT_NA ||
-			  c->refcount > c->folio_mapcount + (c->state & cached ? nr : 0));
+	return c->folio_mapcount == COWSCOPE_COUNT_NA ||
+	       c->refcount > c->folio_mapcount + cowscope_cached(c->state);
 }
 
-void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm,
-		  unsigned long addr)
+/*
+ * Calls @fn for each holder of each of so many pages: page by page, or going
+ * through all of the hash where that is less, for a huge page of 1 GB.
+ */
+static __always_inline void each_held(unsigned long first, unsigned long nr,
+				      void (*fn)(struct held_page *node, void *ctx), void *ctx)
 {
-	unsigned long nr = 1ul << COWSCOPE_STATE_ORDER(c->state);
-	unsigned long first, i;
+	bool all = nr > 1ul << HASH_BITS_;
+	unsigned long i, n = all ? 1ul << HASH_BITS_ : nr;
 	struct held_page *node;
+
+	rcu_read_lock();
+	for (i = 0; i < n; i++)
+		hlist_for_each_entry_rcu(node, all ? &hash[i] : bucket(first + i), hash)
+			if (all ? node->pfn - first < nr : node->pfn == first + i)
+				fn(node, ctx);
+	rcu_read_unlock();
+}
+
+struct look {
+	struct cowscope_counts *c;
+	struct mapping m;
+	unsigned long pages;
+};
+
+static __always_inline void look_at(struct held_page *node, void *ctx)
+{
+	struct look *look = ctx;
+	struct cowscope_counts *c = look->c;
+	bool own = through(node, &look->m);
+	bool is_pin = node->holder->flags & COWSCOPE_PIN_FOLL_PIN;
+
+	c->held_refs += weight(node->holder, c->state);
+	c->folio_pins += is_pin;
+	if (node->pfn - look->m.pfn >= look->pages)
+		return;
+	c->held++;
+	c->held_pins += is_pin;
+	if (own ? !c->held_own : !c->holder)
+		c->holder = node->holder->id;
+	if (own)
+		c->held_own++;
+	else if (node->holder->mm != look->m.mm)
+		c->held_other++;
+}
+
+void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
+			struct mm_struct *mm, unsigned long addr)
+{
+	struct look look = { c, { mm, addr, pfn, c->state }, pages };
+	unsigned long nr = 1ul << COWSCOPE_STATE_ORDER(c->state);
 
 	if (likely(!atomic_long_read(&held_pages)))
 		return;
-
-	if (!others_held(c, nr))
-		nr = 1;
-	first = pfn & ~(nr - 1);
-
-	rcu_read_lock();
-	for (i = first; i < first + nr; i++)
-		hlist_for_each_entry_rcu(node, bucket(i), hash) {
-			bool own = through(node, mm, addr, c->state);
-			bool is_pin = node->holder->flags & COWSCOPE_PIN_FOLL_PIN;
-
-			if (node->pfn != i)
-				continue;
-			c->held_refs += weight(node->holder, c->state);
-			c->folio_pins += is_pin;
-			if (i != pfn)
-				continue;
-			c->held++;
-			c->held_pins += is_pin;
-			if (own ? !c->held_own : !c->holder)
-				c->holder = node->holder->id;
-			if (own)
-				c->held_own++;
-			else if (node->holder->mm != mm)
-				c->held_other++;
-		}
-	rcu_read_unlock();
+	nr = others_held(c) ? max(nr, pages) : 1;
+	each_held(pfn & ~(nr - 1), nr, look_at, &look);
 }
 
-unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state)
+struct loss {
+	struct mapping m;
+	u64 before, after;
+	u32 listed[LOST_LISTED];	/* ids of holders */
+	unsigned int holders, pages;
+};
+
+static __always_inline void lose(struct held_page *node, void *ctx)
 {
-	unsigned long pfn = COWSCOPE_PTE_PFN(before);
+	struct loss *loss = ctx;
+	struct holder *holder = node->holder;
+	unsigned long nth = node->pfn - loss->m.pfn;
 	struct cowscope_record *r;
-	struct held_page *node;
-	unsigned int lost = 0;
+	unsigned int i;
+
+	if (!through(node, &loss->m))
+		return;
+	atomic_long_inc(&holder->lost);
+	loss->pages++;
+	for (i = 0; i < loss->holders; i++)
+		if (loss->listed[i] == holder->id)
+			return;
+	if (loss->holders == LOST_LISTED) {
+		stats_inc(lost_unlisted);
+		return;
+	}
+	loss->listed[loss->holders++] = holder->id;
+	r = ring_begin(COWSCOPE_EVENT_PIN_LOST);
+	if (!r)
+		return;
+	r->addr = loss->m.addr + (nth << PAGE_SHIFT);
+	r->before = loss->before + nth;
+	r->after = loss->after & COWSCOPE_PTE_PRESENT ? loss->after + nth : loss->after;
+	r->refcount = COWSCOPE_COUNT_NA;
+	r->mapcount = COWSCOPE_COUNT_NA;
+	r->holder = holder->id;
+	r->flags = holder->flags;
+	stats_inc(event[COWSCOPE_EVENT_PIN_LOST]);
+	ring_commit(r);
+}
+
+unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state,
+			  unsigned long pages)
+{
+	struct loss loss = {
+		.m = { mm, addr, COWSCOPE_PTE_PFN(before), state },
+		.before = before,
+		.after = after,
+	};
 
 	if (likely(!atomic_long_read(&held_pages)))
 		return 0;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(node, bucket(pfn), hash) {
-		struct holder *holder = node->holder;
-
-		if (node->pfn != pfn || !through(node, mm, addr, state))
-			continue;
-		atomic_long_inc(&holder->lost);
-		if (lost++ >= LOST_LISTED) {
-			stats_inc(lost_unlisted);
-			continue;
-		}
-		r = ring_begin(COWSCOPE_EVENT_PIN_LOST);
-		if (!r)
-			continue;
-		r->addr = addr;
-		r->before = before;
-		r->after = after;
-		r->refcount = COWSCOPE_COUNT_NA;
-		r->mapcount = COWSCOPE_COUNT_NA;
-		r->holder = holder->id;
-		r->flags = holder->flags;
-		stats_inc(event[COWSCOPE_EVENT_PIN_LOST]);
-		ring_commit(r);
-	}
-	rcu_read_unlock();
-	return lost;
+	each_held(loss.m.pfn, pages, lose, &loss);
+	return loss.pages;
 }

@@ -35,30 +35,42 @@ void holders_add(struct holder *holder, struct held_page *nodes, struct page **p
 void holders_remove(struct held_page *nodes, unsigned long count);
 
 /**
- * holders_look - fill in who holds a page
+ * holders_look_range - fill in who holds pages of a folio
  * @c: its held_* and holder fields are set
- * @pfn: of the page; holders of other pages of its folio count in held_refs
+ * @pfn: of the first page
+ * @pages: so many, not beyond the folio; holders of its other pages count in
+ *	held_refs
  * @mm: holders through this one are the writer's own
- * @addr: where it maps the page. An anonymous page is mapped once by an mm, so
+ * @addr: where it maps the first page. An anonymous page is mapped once by an mm, so
  *	its holders are found wherever it was moved; the zero page, a KSM or file
  *	page only counts as held through this address.
  *
  * Any context; a few loads while nobody holds anything.
  */
-void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct *mm,
-		  unsigned long addr);
+void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
+			struct mm_struct *mm, unsigned long addr);
+
+/* ... of one page. */
+static inline void holders_look(struct cowscope_counts *c, unsigned long pfn,
+				struct mm_struct *mm, unsigned long addr)
+{
+	holders_look_range(c, pfn, 1, mm, addr);
+}
 
 /**
- * holders_lost - note that a process goes on with another page
+ * holders_lost - note that a process goes on with other pages
  * @mm: the process
- * @addr: the page's address there
- * @before: PTE before, packed
- * @after: PTE now, packed
+ * @addr: the first page's address there
+ * @before: entry before, packed
+ * @after: entry now, packed
  * @state: of the page before
+ * @pages: that the entry maps
  *
- * Writes a pin_lost record for each holder of the page before that took it
- * through @mm and returns how many there are. In a probe handler.
+ * Writes a pin_lost record for each holder of a page before that took it
+ * through @mm, with the first of its pages; returns how many pages they hold,
+ * each counted for each holder. In a probe handler.
  */
-unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state);
+unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state,
+			  unsigned long pages);
 
 #endif

@@ -8,6 +8,8 @@
 const struct cowscope_rule_in_force page_state_rule = {
 	.rule = COMPAT_RULE,
 	.large = COMPAT_LARGE_RULE,
+	.pmd = COMPAT_PMD_RULE,
+	.huge_zero = COMPAT_HUGE_ZERO,
 };
 
 u64 page_state_pack(pte_t pte)
@@ -150,6 +152,8 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		level = COWSCOPE_LEVEL_HUGETLB;
 		if (folio_test_anon(folio))
 			exclusive = read_exclusive(folio, page, level);
+		else
+			state |= COWSCOPE_STATE_MAPPING | COMPAT_HUGETLB_CACHED;
 	} else if (folio_test_anon(folio)) {
 		kind = folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
 		exclusive = read_exclusive(folio, page, level);
@@ -191,6 +195,11 @@ static pte_t huge_part(unsigned long val, unsigned long addr, unsigned long mask
 		return __pte(0);
 	pfn = (pte_pfn(pte) & (mask >> PAGE_SHIFT)) + ((addr & ~mask) >> PAGE_SHIFT);
 	return pfn_pte(pfn, __pgprot(val & ~(PTE_PFN_MASK | _PAGE_PSE)));
+}
+
+pte_t page_state_huge(unsigned long val, unsigned long mask)
+{
+	return huge_part(val, 0, mask);
 }
 
 /*

@@ -48,6 +48,9 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
  */
 pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *level);
 
+/* The PTE that would map the first page of a huge entry; @mask of its size. */
+pte_t page_state_huge(unsigned long val, unsigned long mask);
+
 /* One present entry, which maps that many pages of the range. */
 typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
 			      unsigned long pages);

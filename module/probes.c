@@ -2,6 +2,7 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
+#include "compat/hidden.h"
 #include "op.h"
 #include "probes.h"
 #include "rivals.h"
@@ -13,6 +14,10 @@ MODULE_PARM_DESC(maxactive, "calls of one probed function that can be followed a
 
 struct probe *const probes[PROBES] = {
 	[PROBE_COW_FAULT]	= &probe_cow_fault,
+	[PROBE_COW_FAULT_PMD]	= &probe_cow_fault_pmd,
+	[PROBE_COW_FAULT_HUGETLB] = &probe_cow_fault_hugetlb,
+	[PROBE_COW_FAULT_UFFD]	= &probe_cow_fault_uffd,
+	[PROBE_SWAP_IN]		= &probe_swap_in,
 	[PROBE_FORK]		= &probe_fork,
 	[PROBE_FORK_RANGE]	= &probe_fork_range,
 	[PROBE_EARLY_COPY]	= &probe_early_copy,
@@ -21,6 +26,8 @@ struct probe *const probes[PROBES] = {
 	[PROBE_UFFD_WP]		= &probe_uffd_wp,
 	[PROBE_WRPROTECT]	= &probe_wrprotect,
 };
+
+const struct probe_hidden probes_hidden[] = { COMPAT_HIDDEN { } };
 
 static DEFINE_MUTEX(probes_lock);
 static bool armed;

@@ -8,6 +8,10 @@
 
 enum probe_id {
 	PROBE_COW_FAULT,
+	PROBE_COW_FAULT_PMD,
+	PROBE_COW_FAULT_HUGETLB,
+	PROBE_COW_FAULT_UFFD,
+	PROBE_SWAP_IN,
 	PROBE_FORK,
 	PROBE_FORK_RANGE,
 	PROBE_EARLY_COPY,
@@ -22,6 +26,7 @@ enum probe_id {
  * struct probe - one probe point
  * @id: names its counters in struct stats
  * @name: in stats and debugfs
+ * @sees: what goes unseen without it, in words
  * @symbols: candidates, tried in turn, up to a NULL
  * @event: enum cowscope_event that nobody sees without it
  * @core: without it the module is of no use
@@ -40,6 +45,7 @@ enum probe_id {
 struct probe {
 	enum probe_id id;
 	const char *name;
+	const char *sees;
 	const char *const *symbols;
 	enum cowscope_event event;
 	bool core;
@@ -59,6 +65,10 @@ struct probe {
 };
 
 extern struct probe probe_cow_fault;
+extern struct probe probe_cow_fault_pmd;
+extern struct probe probe_cow_fault_hugetlb;
+extern struct probe probe_cow_fault_uffd;
+extern struct probe probe_swap_in;
 extern struct probe probe_fork;
 extern struct probe probe_fork_range;
 extern struct probe probe_early_copy;
@@ -68,6 +78,15 @@ extern struct probe probe_uffd_wp;
 extern struct probe probe_wrprotect;
 
 extern struct probe *const probes[PROBES];
+
+/* What no probe can see, as the compiler has made it part of another function. */
+struct probe_hidden {
+	enum probe_id id;	/* the probe that sees the rest of it */
+	const char *by;		/* the function that is not there to be probed */
+	const char *what;	/* in words */
+};
+
+extern const struct probe_hidden probes_hidden[];	/* up to one without @by */
 
 /**
  * probes_arm - arm every probe point that this kernel has

@@ -28,9 +28,10 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
 	r->addr = addr;
 	r->pfn = pfn;
 	r->beaten = false;
-	/* A thread alone has no rivals but who writes on its behalf: see below. */
-	r->joined = atomic_read(&mm->mm_users) > 1;
-	if (!r->joined)
+	r->open = true;
+	/* A thread alone has none but who writes on its behalf: see below. */
+	r->listed = atomic_read(&mm->mm_users) > 1;
+	if (!r->listed)
 		return;
 	b = bucket_of(r);
 	raw_spin_lock(&b->lock);
@@ -38,19 +39,22 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
 	raw_spin_unlock(&b->lock);
 }
 
-bool rivals_leave(struct rival *r, bool moved)
+bool rivals_leave(struct rival *r, bool decided)
 {
-	struct bucket *b;
 	struct rival *other;
+	struct bucket *b;
 
+	if (!r->open)
+		return false;
+	r->open = false;
 	/* ptrace and the like may have come meanwhile. */
-	if (!r->joined && atomic_read(&r->mm->mm_users) <= 1)
+	if (!r->listed && atomic_read(&r->mm->mm_users) <= 1)
 		return false;
 	b = bucket_of(r);
 	raw_spin_lock(&b->lock);
-	if (r->joined)
+	if (r->listed)
 		hlist_del(&r->node);
-	if (moved && !r->beaten)
+	if (decided && !r->beaten)
 		hlist_for_each_entry(other, &b->list, node)
 			if (other->mm == r->mm && other->addr == r->addr && other->pfn == r->pfn)
 				other->beaten = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Faults of several threads on one page: one copies, the others find that done
+ * Faults of several threads on one page: one decides, the others find that done
  * and drop their copies. Since VM_FAULT_WRITE is gone (6.2) the kernel does not
- * say which one did what; whoever returns first is taken to have copied. So the
+ * say which one did what; whoever returns first is taken to have done it. So the
  * count of copies is right, the thread need not be.
  */
 #ifndef COWSCOPE_RIVALS_H
@@ -15,8 +15,9 @@ struct rival {
 	struct mm_struct *mm;
 	unsigned long addr;
 	u64 pfn;
-	bool joined;
-	bool beaten;		/* another one has copied the page */
+	bool open;		/* between join and leave */
+	bool listed;
+	bool beaten;		/* another one has decided */
 };
 
 /**
@@ -33,11 +34,12 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
 /**
  * rivals_leave - it ends
  * @r: joined
- * @moved: another page is mapped now
+ * @decided: the page was copied or reused
  *
- * Returns whether that was another fault's doing.
+ * Returns whether that was another fault's doing. What did not join, or has left,
+ * has no rivals.
  */
-bool rivals_leave(struct rival *r, bool moved);
+bool rivals_leave(struct rival *r, bool decided);
 
 /* Forgets all; when no probe is armed. */
 void rivals_reset(void);

@@ -3,25 +3,35 @@
  * What a write fault on a private page would decide, and what it meant. The
  * three rules are those of do_wp_page() and reuse_swap_page() in Linux 5.8,
  * of do_wp_page() in 5.10, and of do_wp_page() and wp_can_reuse_anon_folio()
- * in 6.1, 6.12 and 7.3.
+ * in 6.1, 6.12 and 7.3; at the other levels those of do_huge_pmd_wp_page(),
+ * hugetlb_cow() and hugetlb_wp() in the same kernels.
  */
 #include "rules.h"
 
 static bool is_anon(const struct cowscope_counts *c)
 {
-	unsigned int kind = COWSCOPE_STATE_KIND(c->state);
+	switch (COWSCOPE_STATE_KIND(c->state)) {
+	case COWSCOPE_KIND_ANON:
+	case COWSCOPE_KIND_KSM:
+		return true;
+	case COWSCOPE_KIND_HUGETLB:
+		return !(c->state & COWSCOPE_STATE_MAPPING);
+	default:
+		return false;
+	}
+}
 
-	return kind == COWSCOPE_KIND_ANON || kind == COWSCOPE_KIND_KSM;
+/* Does one entry map the whole folio? */
+static bool is_huge(const struct cowscope_counts *c)
+{
+	unsigned int level = COWSCOPE_STATE_LEVEL(c->state);
+
+	return level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB;
 }
 
 static bool is_ksm(const struct cowscope_counts *c)
 {
 	return COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_KSM;
-}
-
-static s32 folio_pages(const struct cowscope_counts *c)
-{
-	return 1 << COWSCOPE_STATE_ORDER(c->state);
 }
 
 static bool is_large(const struct cowscope_counts *c)
@@ -33,15 +43,18 @@ static bool is_large(const struct cowscope_counts *c)
 static bool copied_by_all(const struct cowscope_counts *c)
 {
 	return COWSCOPE_STATE_KIND(c->state) != COWSCOPE_KIND_UNKNOWN &&
-	       COWSCOPE_STATE_KIND(c->state) != COWSCOPE_KIND_ANON;
+	       (!is_anon(c) || is_ksm(c));
 }
 
 /* reuse_swap_page(): the swap slot's users count too, and cannot be read. */
 static enum cowscope_decision by_mapcount(const struct cowscope_counts *c)
 {
-	if (c->mapcount == COWSCOPE_COUNT_NA)
+	/* Any mapping beyond one of all pages makes a page mapped twice. */
+	s32 mapcount = is_huge(c) ? c->folio_mapcount : c->mapcount;
+
+	if (mapcount == COWSCOPE_COUNT_NA)
 		return COWSCOPE_DECISION_NONE;
-	if (c->mapcount > 1)
+	if (mapcount > 1)
 		return COWSCOPE_COPY;
 	/* A PTE-mapped THP goes by its most mapped page, which is not read. */
 	if (is_large(c) && c->folio_mapcount != 1)
@@ -53,7 +66,10 @@ static enum cowscope_decision by_page_count(const struct cowscope_counts *c)
 {
 	if (c->refcount != 1 || c->mapcount > 1)
 		return COWSCOPE_COPY;
-	return c->state & COWSCOPE_STATE_LOCKED ? COWSCOPE_COPY : COWSCOPE_REUSE;
+	/* do_wp_page() does not wait for the page's lock. */
+	if (c->state & COWSCOPE_STATE_LOCKED && !is_huge(c))
+		return COWSCOPE_COPY;
+	return COWSCOPE_REUSE;
 }
 
 /* wp_can_reuse_anon_folio() for a small folio, and 6.1 for a large one. */
@@ -62,6 +78,12 @@ static enum cowscope_decision by_references(const struct cowscope_counts *c)
 	bool in_swapcache = c->state & COWSCOPE_STATE_SWAPCACHE;
 	bool on_lru = c->state & COWSCOPE_STATE_LRU;
 
+	/* No LRU cache is drained for a huge mapping, and its lock is waited for. */
+	if (is_huge(c)) {
+		if (c->refcount > 1 + cowscope_cached(c->state))
+			return COWSCOPE_COPY;
+		return in_swapcache ? COWSCOPE_EITHER : COWSCOPE_REUSE;
+	}
 	if (c->refcount > 1 + in_swapcache + !on_lru)
 		return COWSCOPE_COPY;
 	/* lru_add_drain() reaches this CPU's caches only. */
@@ -94,6 +116,8 @@ static enum cowscope_decision by_exclusive(const struct cowscope_counts *c,
 	case COWSCOPE_YES:
 		return COWSCOPE_REUSE;
 	}
+	if (is_huge(c))
+		return by_references(c);
 	if (is_large(c) && large == COWSCOPE_LARGE_NEVER)
 		return COWSCOPE_COPY;
 	if (is_large(c) && large == COWSCOPE_LARGE_MAPPINGS)
@@ -125,6 +149,19 @@ static enum cowscope_decision decide(const struct cowscope_counts *c,
 enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
 					const struct cowscope_rule_in_force *k)
 {
+	enum cowscope_decision d;
+
+	switch (COWSCOPE_STATE_LEVEL(c->state)) {
+	case COWSCOPE_LEVEL_PMD:
+		if (COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_ZERO)
+			return k->huge_zero;
+		d = decide(c, k->pmd, k->large);
+		return d == COWSCOPE_COPY ? COWSCOPE_SPLIT : d;
+	case COWSCOPE_LEVEL_HUGETLB:
+		if (c->state & COWSCOPE_STATE_SHARED_VMA)
+			return COWSCOPE_REUSE;
+		return decide(c, COWSCOPE_RULE_MAPCOUNT, k->large);
+	}
 	/* wp_page_shared() and wp_pfn_shared() may ask the filesystem. */
 	if (c->state & COWSCOPE_STATE_SHARED_VMA)
 		return COWSCOPE_EITHER;
@@ -137,7 +174,7 @@ u8 cowscope_would_all(const struct cowscope_counts *c,
 	unsigned int rule;
 	u8 all = 0;
 
-	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+	if (c->state & (COWSCOPE_STATE_SHARED_VMA | COWSCOPE_STATE_SWAPIN))
 		return 0;
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
 		enum cowscope_decision d = decide(c, rule, k->large);
@@ -148,15 +185,29 @@ u8 cowscope_would_all(const struct cowscope_counts *c,
 	return all;
 }
 
+s32 cowscope_cached(u32 state)
+{
+	s32 nr = 1 << COWSCOPE_STATE_ORDER(state);
+
+	return (state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
+	       (state & COWSCOPE_STATE_MAPPING ?
+		(state & COWSCOPE_STATE_CACHED_ONCE ? 1 : nr) : 0);
+}
+
+s32 cowscope_lru_cached(u32 state)
+{
+	return !(state & COWSCOPE_STATE_LRU) &&
+	       COWSCOPE_STATE_KIND(state) != COWSCOPE_KIND_HUGETLB;
+}
+
 s32 cowscope_explained(const struct cowscope_counts *c)
 {
-	s32 nr = folio_pages(c);
-
 	switch (COWSCOPE_STATE_KIND(c->state)) {
 	case COWSCOPE_KIND_ANON:
 	case COWSCOPE_KIND_KSM:
 	case COWSCOPE_KIND_FILE:
 	case COWSCOPE_KIND_SHMEM:
+	case COWSCOPE_KIND_HUGETLB:
 		break;
 	default:
 		return COWSCOPE_COUNT_NA;
@@ -164,11 +215,8 @@ s32 cowscope_explained(const struct cowscope_counts *c)
 	if (c->folio_mapcount == COWSCOPE_COUNT_NA)
 		return COWSCOPE_COUNT_NA;
 
-	return c->folio_mapcount + c->held_refs +
-	       (c->state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
-	       (c->state & COWSCOPE_STATE_MAPPING ? nr : 0) +
-	       (c->state & COWSCOPE_STATE_PRIVATE ? 1 : 0) +
-	       (c->state & COWSCOPE_STATE_LRU ? 0 : 1);
+	return c->folio_mapcount + c->held_refs + cowscope_cached(c->state) +
+	       (c->state & COWSCOPE_STATE_PRIVATE ? 1 : 0) + cowscope_lru_cached(c->state);
 }
 
 static enum cowscope_verdict judge_copy(const struct cowscope_counts *c)
@@ -192,7 +240,10 @@ static enum cowscope_verdict judge_copy(const struct cowscope_counts *c)
 		return COWSCOPE_VERDICT_MAYBE_LOST;
 	if (!is_anon(c) || is_ksm(c) || c->held_other || c->mapcount > 1)
 		return COWSCOPE_VERDICT_NEEDED;
-	return c->mapcount == 1 ? COWSCOPE_VERDICT_SUPERFLUOUS : COWSCOPE_VERDICT_UNKNOWN;
+	/* Others may have the page by its swap entry, which is not read. */
+	if (c->mapcount != 1 || c->state & COWSCOPE_STATE_SWAPCACHE)
+		return COWSCOPE_VERDICT_UNKNOWN;
+	return COWSCOPE_VERDICT_SUPERFLUOUS;
 }
 
 enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
@@ -200,8 +251,15 @@ enum cowscope_verdict cowscope_judge(const struct cowscope_counts *c,
 {
 	if (copied)
 		return judge_copy(c);
+	/* The zero page goes with a split: small ones take its place. */
+	if (decision == COWSCOPE_SPLIT && c->held_own &&
+	    COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_ZERO)
+		return COWSCOPE_VERDICT_PIN_LOST;
 	if (decision != COWSCOPE_REUSE)
 		return COWSCOPE_VERDICT_NONE;
+	if (COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_UNKNOWN &&
+	    c->refcount == COWSCOPE_COUNT_NA)
+		return COWSCOPE_VERDICT_UNKNOWN;
 	/* Whoever holds a page of a shared mapping wants to see the write. */
 	if (c->held_other && !(c->state & COWSCOPE_STATE_SHARED_VMA))
 		return COWSCOPE_VERDICT_LEAK;

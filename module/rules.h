@@ -44,9 +44,17 @@ enum cowscope_detection {
 
 /* How the kernel at hand decides; filled by the module or by a test. */
 struct cowscope_rule_in_force {
-	enum cowscope_rule rule;
+	enum cowscope_rule rule;		/* of do_wp_page() */
 	enum cowscope_large_rule large;
+	enum cowscope_rule pmd;			/* of do_huge_pmd_wp_page() */
+	enum cowscope_decision huge_zero;	/* ... on the huge zero page */
 };
+
+/* References that the swap cache and the page cache hold on the folio. */
+s32 cowscope_cached(u32 state);
+
+/* ... and an LRU cache may hold: hugetlb folios never get onto an LRU list. */
+s32 cowscope_lru_cached(u32 state);
 
 /**
  * cowscope_explained - how many references of the folio are accounted for
@@ -59,12 +67,15 @@ struct cowscope_rule_in_force {
 s32 cowscope_explained(const struct cowscope_counts *c);
 
 /**
- * cowscope_predict - what this kernel's do_wp_page() decides
- * @c: counts at entry, under the page-table lock
+ * cowscope_predict - what this kernel decides
+ * @c: counts at entry, with the level at which the fault is decided
  * @k: how this kernel decides
  *
- * COWSCOPE_COPY, COWSCOPE_REUSE, COWSCOPE_EITHER where it hangs on what cannot
- * be read, or COWSCOPE_DECISION_NONE if a count it goes by is not known.
+ * By the rule that is in force at that level: do_wp_page()'s is @k->rule,
+ * do_huge_pmd_wp_page()'s @k->pmd (5.10 goes by mapcount there), hugetlb's is
+ * mapcount on every kernel. COWSCOPE_COPY, COWSCOPE_REUSE, at level pmd
+ * COWSCOPE_SPLIT instead of a copy, COWSCOPE_EITHER where it hangs on what
+ * cannot be read, or COWSCOPE_DECISION_NONE if a count it goes by is not known.
  */
 enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
 					const struct cowscope_rule_in_force *k);
@@ -74,8 +85,16 @@ enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
  * @c: counts at entry
  * @k: how this kernel decides
  *
+ * A rule is its criterion, applied to the page at hand: nobody else maps it;
+ * nobody else refers to it; it is exclusive or nobody else refers to it. That
+ * is so at each level, and not what the kernels named after a rule did there:
+ * those of the page_count rule went by mapcount for a PMD, and every kernel
+ * does for hugetlb. So the columns can be compared, and show what each
+ * criterion would be worth where it is not used; what is in force is predicted.
+ *
  * As struct cowscope_record.rules has it: COWSCOPE_COPY or COWSCOPE_REUSE, or
- * 0 where it hangs on what is not known.
+ * 0 where it hangs on what is not known. What is not reused at level pmd is
+ * split, and then copied page by page: COWSCOPE_COPY.
  */
 u8 cowscope_would_all(const struct cowscope_counts *c,
 		      const struct cowscope_rule_in_force *k);

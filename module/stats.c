@@ -111,10 +111,11 @@ void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decisio
 	unsigned int rule, under;
 
 	stats_inc(fault[level][decision][verdict][kind]);
-	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE)
+	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE && decision != COWSCOPE_SPLIT)
 		return;
 	count_prediction(decision, predicted);
-	if (c->state & COWSCOPE_STATE_SHARED_VMA)
+	/* A split decides nothing yet: the faults on its pages do. */
+	if (c->state & COWSCOPE_STATE_SHARED_VMA || decision == COWSCOPE_SPLIT)
 		return;
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
 		under = cowscope_ruling(COWSCOPE_RULES_WOULD(rules, rule), decision, verdict,

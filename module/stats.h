@@ -34,7 +34,7 @@ struct stats {
 	u64 predicted_wrong;
 	u64 unpredicted;
 	u64 wrprotect_unwalked;		/* pages that were not looked at */
-	u64 lost_unlisted;		/* holders beyond those one fault lists */
+	u64 lost_unlisted;		/* pages of holders beyond those one fault lists */
 };
 
 /* Allocated, as a module's static per-CPU memory is scarce. */

@@ -49,11 +49,10 @@ static const char *plural(s32 n)
 /* Whose the references are. */
 static void explain_references(struct text *t, const struct cowscope_page *p)
 {
-	s32 pages = 1 << COWSCOPE_STATE_ORDER(p->state);
-	s32 cache = p->state & COWSCOPE_STATE_SWAPCACHE ? pages : 0;
-	s32 file = p->state & COWSCOPE_STATE_MAPPING ? pages : 0;
+	s32 cache = cowscope_cached(p->state & ~COWSCOPE_STATE_MAPPING);
+	s32 file = cowscope_cached(p->state & ~COWSCOPE_STATE_SWAPCACHE);
 	s32 private = !!(p->state & COWSCOPE_STATE_PRIVATE);
-	s32 lru = !(p->state & COWSCOPE_STATE_LRU);
+	s32 lru = cowscope_lru_cached(p->state);
 	s32 more = unexplained(p);
 	s32 held;
 

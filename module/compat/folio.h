@@ -139,6 +139,29 @@ static inline bool compat_folio_mm_shared(struct folio *folio)
 #define COMPAT_RULE		COWSCOPE_RULE_EXCLUSIVE
 #endif
 
+/* The rule of its do_huge_pmd_wp_page(). */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+/* reuse_swap_page(), whatever do_wp_page() goes by. */
+#define COMPAT_PMD_RULE		COWSCOPE_RULE_MAPCOUNT
+#else
+#define COMPAT_PMD_RULE		COWSCOPE_RULE_EXCLUSIVE
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define COMPAT_HUGE_ZERO	COWSCOPE_SPLIT
+#else
+/* "mm: allocate THP on hugezeropage wp-fault", 6.13; split if there is none */
+#define COMPAT_HUGE_ZERO	COWSCOPE_EITHER
+#endif
+
+/* What tells how many references the page cache holds on a hugetlb folio. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define COMPAT_HUGETLB_CACHED	COWSCOPE_STATE_CACHED_ONCE
+#else
+/* a08c7193e4f1 ("mm/filemap: remove hugetlb special casing in filemap.c"), 6.7 */
+#define COMPAT_HUGETLB_CACHED	0
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 #define COMPAT_LARGE_RULE	COWSCOPE_LARGE_AS_SMALL
 #elif !defined(FOLIO_MM_IDS_SHARED_BITNUM)

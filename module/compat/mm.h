@@ -117,6 +117,66 @@ static inline int compat_mmap_lock_mode(struct mm_struct *mm)
 #define VM_FAULT_COMPLETED	((__force vm_fault_t)0)
 #endif
 
+/* The PMD that the caller of do_huge_pmd_wp_page() has looked at. */
+static inline unsigned long compat_orig_pmd(struct vm_fault *vmf, struct pt_regs *regs)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+	/* 5db4f15c4fd7 ("mm: memory: add orig_pmd to struct vm_fault"), 5.14 */
+	return regs_get_kernel_argument(regs, 1);
+#else
+	return pmd_val(vmf->orig_pmd);
+#endif
+}
+
+/* The arguments of hugetlb_wp(), or hugetlb_cow(). */
+struct compat_hugetlb_wp {
+	struct vm_area_struct *vma;
+	unsigned long addr;	/* any in the huge page */
+	pte_t *pte;
+	unsigned int flags;	/* FAULT_FLAG_*, as far as they are known */
+	struct page *cached;	/* the caller has looked it up in the page cache */
+};
+
+static inline void compat_hugetlb_wp(struct compat_hugetlb_wp *a, struct pt_regs *regs)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	/* (mm, vma, address, ptep, pagecache_page, ptl), since 5.19 with flags
+	 * before the page; bd722058a559 ("hugetlb: pass struct vm_fault through
+	 * to hugetlb_handle_userfault()") and its like, 6.10
+	 */
+	a->vma = (void *)regs_get_kernel_argument(regs, 1);
+	a->addr = regs_get_kernel_argument(regs, 2);
+	a->pte = (void *)regs_get_kernel_argument(regs, 3);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+	/* c89357e27f20, see FAULT_FLAG_UNSHARE */
+	a->flags = FAULT_FLAG_WRITE;
+	a->cached = (void *)regs_get_kernel_argument(regs, 4);
+#else
+	a->flags = regs_get_kernel_argument(regs, 4);
+	a->cached = (void *)regs_get_kernel_argument(regs, 5);
+#endif
+#else
+	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
+
+	a->vma = vmf->vma;
+	a->addr = vmf->address;
+	a->pte = vmf->pte;
+	a->flags = vmf->flags;
+	a->cached = NULL;
+#endif
+}
+
+/* Does a swap entry say that nobody else has the page? */
+static inline bool compat_pte_swp_exclusive(pte_t pte)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+	/* 1493a1913e34 ("mm/swap: remember PG_anon_exclusive via a swp pte bit"), 5.19 */
+	return false;
+#else
+	return pte_swp_exclusive(pte);
+#endif
+}
+
 /* The arguments of change_protection(). */
 struct compat_change_protection {
 	struct vm_area_struct *vma;

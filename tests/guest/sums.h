@@ -5,14 +5,16 @@
 
 #include "kit.h"
 
+#define SUMS_PROBES	5	/* of write faults */
+
 struct sums {
 	struct stats stats;
 	long long reuse;		/* pgreuse */
-	long long hits, hits_missed;	/* of a kprobe event on do_wp_page() */
+	long long hits[SUMS_PROBES];	/* of kprobe events on the probed functions */
 	long long written;		/* heads of the rings */
 };
 
-/* Makes and removes the kprobe event. */
+/* Makes and removes the kprobe events. */
 void sums_begin(void);
 void sums_end(void);
 

@@ -162,7 +162,10 @@ enum cowscope_verdict {
 					 * and every reference is explained
 					 */
 	COWSCOPE_VERDICT_FINE,		/* reuse that harmed nobody */
-	COWSCOPE_VERDICT_UNKNOWN,	/* not enough was read to say */
+	COWSCOPE_VERDICT_UNKNOWN,	/* not enough was read to say, as with a copy
+					 * of a page in the swap cache: others may
+					 * have it by its swap entry
+					 */
 	COWSCOPE_VERDICTS
 };
 
@@ -262,6 +265,10 @@ enum cowscope_lock {
  */
 #define COWSCOPE_STATE_OTHERWISE_SHIFT	26
 #define COWSCOPE_STATE_OTHERWISE(s)	((s) >> COWSCOPE_STATE_OTHERWISE_SHIFT & 7)
+#define COWSCOPE_STATE_CACHED_ONCE	(1U << 29)	/* the page cache holds one
+							 * reference on the folio, not
+							 * one a page: hugetlb up to 6.6
+							 */
 
 /* A count that this kernel does not keep, or that was not read. */
 #define COWSCOPE_COUNT_NA		(-1)
@@ -286,8 +293,13 @@ enum cowscope_lock {
  *              pinned, so what a device writes next goes unseen
  * mark         text, zero padded, not terminated where it fills the field
  *
+ * At level pmd and hugetlb one entry maps a whole folio: addr is its first
+ * address, the pfns are those of its first page, and who holds any of its pages
+ * holds it. A split leaves no entry to read: after is 0. pin_lost names a holder
+ * once there, with the first page that it lost.
+ *
  * refcount, mapcount and state belong to the page of .before and were read with
- * it. A cow_fault with COWSCOPE_STATE_SWAPIN had no page before: they are those
+ * it, less the references that a hugetlb fault itself holds meanwhile. A cow_fault with COWSCOPE_STATE_SWAPIN had no page before: they are those
  * of the page of .after when do_swap_page() returned, the new mapping included.
  * mapcount counts the mappings of that very page, or is COWSCOPE_COUNT_NA
  * where the kernel does not count single pages. holder is 0 or the id of one
@@ -375,8 +387,10 @@ struct cowscope_record {
 #define COWSCOPE_OUTCOME_PREDICTED(o)		((o) >> 4)
 
 /*
- * What a rule would have decided, two bits each: COWSCOPE_COPY,
- * COWSCOPE_REUSE, or 0 where what it goes by is not known on this kernel.
+ * What a rule would have decided by its criterion, two bits each: COWSCOPE_COPY
+ * (at level pmd: split and then copy), COWSCOPE_REUSE, or 0 where what it goes
+ * by is not known on this kernel, of shared mappings, and of a page swapped in,
+ * which is read after its swap entry and with that the decision's reason is gone.
  */
 #define COWSCOPE_RULES_WOULD(r, rule)		((r) >> 2 * (rule) & 3)
 
