@@ -13,7 +13,7 @@ bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vm
 		 unsigned long addr)
 {
 	stats_inc(probe[probe].entered);
-	if (!filter_pass(vma->vm_mm)) {
+	if (!filter_pass_fault(vma->vm_mm, addr)) {
 		stats_inc(probe[probe].filtered);
 		return false;
 	}
@@ -96,6 +96,5 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	r->outcome = COWSCOPE_OUTCOME(decision, f->predicted);
 	r->verdict = verdict;
 	r->rules = rules;
-	stats_inc(event[COWSCOPE_EVENT_COW_FAULT]);
 	ring_commit(r);
 }

@@ -165,7 +165,6 @@ unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after,
 		r->mapcount = COWSCOPE_COUNT_NA;
 		r->holder = holder->id;
 		r->flags = holder->flags;
-		stats_inc(event[COWSCOPE_EVENT_PIN_LOST]);
 		ring_commit(r);
 	}
 	rcu_read_unlock();

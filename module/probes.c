@@ -4,6 +4,7 @@
 #include <linux/string.h>
 #include "op.h"
 #include "probes.h"
+#include "ring.h"
 #include "stats.h"
 
 static unsigned int maxactive = 1024;
@@ -22,7 +23,7 @@ struct probe *const probes[PROBES] = {
 };
 
 static DEFINE_MUTEX(probes_lock);
-static bool armed;
+static enum cowscope_recording recording;
 
 /* Registration changes the struct, so it is filled anew each time. */
 static int arm_symbol(struct probe *p, const char *symbol)
@@ -86,13 +87,10 @@ static void disarm_all(void)
 	op_reset();
 }
 
-int probes_arm(void)
+static int arm_all(void)
 {
 	int i, err = 0;
 
-	mutex_lock(&probes_lock);
-	if (armed)
-		goto out;
 	/* Inner ones first: an operation then misses none of its parts. */
 	for (i = PROBES - 1; i >= 0; i--) {
 		arm(probes[i]);
@@ -101,25 +99,34 @@ int probes_arm(void)
 	}
 	if (err)
 		disarm_all();
+	return err;
+}
+
+int probes_switch(enum cowscope_recording to)
+{
+	int err = 0;
+
+	mutex_lock(&probes_lock);
+	if (to == recording)
+		goto out;
+	if (to == COWSCOPE_RECORDING_OFF)
+		disarm_all();
+	/* What the first call decides is to be recorded, too. */
+	ring_record(to == COWSCOPE_RECORDING_ON);
+	if (recording == COWSCOPE_RECORDING_OFF)
+		err = arm_all();
+	if (err)
+		ring_record(false);
 	else
-		armed = true;
+		WRITE_ONCE(recording, to);
 out:
 	mutex_unlock(&probes_lock);
 	return err;
 }
 
-void probes_disarm(void)
+enum cowscope_recording probes_recording(void)
 {
-	mutex_lock(&probes_lock);
-	if (armed)
-		disarm_all();
-	armed = false;
-	mutex_unlock(&probes_lock);
-}
-
-bool probes_armed(void)
-{
-	return READ_ONCE(armed);
+	return READ_ONCE(recording);
 }
 
 u64 probe_missed(const struct probe *p)

@@ -70,17 +70,17 @@ extern struct probe probe_wrprotect;
 extern struct probe *const probes[PROBES];
 
 /**
- * probes_arm - arm every probe point that this kernel has
+ * probes_switch - switch recording
+ * @to: enum cowscope_recording
  *
- * Arming twice is no error. Returns the error of a core probe that cannot be
- * armed; then none is. Sleeps.
+ * Arms every probe point that this kernel has, or disarms them: when it returns
+ * after OFF no handler runs any more. Switching to what it is already is no
+ * error. Returns the error of a core probe that cannot be armed; then none is.
+ * Sleeps.
  */
-int probes_arm(void);
+int probes_switch(enum cowscope_recording to);
 
-/* Disarms them; when it returns no handler runs any more. Sleeps. */
-void probes_disarm(void);
-
-bool probes_armed(void);
+enum cowscope_recording probes_recording(void);
 
 /* Calls that did not reach the handler, as the kernel counts them. */
 u64 probe_missed(const struct probe *p);
