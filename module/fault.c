@@ -2,27 +2,18 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include "fault.h"
-#include "filter.h"
 #include "holders.h"
 #include "page_state.h"
 #include "record.h"
 #include "ring.h"
-#include "stats.h"
 
-bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr)
+void fault_start(struct fault *f, struct vm_area_struct *vma, unsigned long addr)
 {
-	stats_inc(probe[probe].entered);
-	if (!filter_pass_fault(vma->vm_mm, addr)) {
-		stats_inc(probe[probe].filtered);
-		return false;
-	}
 	f->began = ktime_get_mono_fast_ns();
 	f->before = 0;
 	f->addr = addr & PAGE_MASK;
 	f->mm = vma->vm_mm;
 	f->predicted = COWSCOPE_DECISION_NONE;
-	return true;
 }
 
 void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,

@@ -4,8 +4,10 @@
 #define COWSCOPE_FAULT_H
 
 #include <linux/mm.h>
+#include "filter.h"
 #include "probes.h"
 #include "rules.h"
+#include "stats.h"
 
 struct fault {
 	u64 began;		/* CLOCK_MONOTONIC, ns */
@@ -17,17 +19,40 @@ struct fault {
 };
 
 /**
- * fault_begin - a probed function was entered that decides a write fault
- * @f: filled but for the page
+ * fault_wanted - a probed function was entered that decides a write fault
  * @probe: the probe point, which counts it
  * @vma: the VMA
  * @addr: the address
  *
- * Returns false if the filter leaves it out; then the return is not wanted.
- * In a probe handler.
+ * Returns false if the filter leaves it out. In a probe handler.
  */
-bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr);
+static inline bool fault_wanted(enum probe_id probe, struct vm_area_struct *vma,
+				unsigned long addr)
+{
+	stats_inc(probe[probe].entered);
+	if (filter_pass_fault(vma->vm_mm, addr))
+		return true;
+	stats_inc(probe[probe].filtered);
+	return false;
+}
+
+/**
+ * fault_start - begin to follow a fault that is wanted
+ * @f: filled but for the page
+ * @vma: the VMA
+ * @addr: the address
+ */
+void fault_start(struct fault *f, struct vm_area_struct *vma, unsigned long addr);
+
+/* Both, where no handler asks first. Returns false if the return is not wanted. */
+static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+			       unsigned long addr)
+{
+	if (!fault_wanted(probe, vma, addr))
+		return false;
+	fault_start(f, vma, addr);
+	return true;
+}
 
 /**
  * fault_look - read the page that an entry maps, with cowscope's holders of it
@@ -42,7 +67,7 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 /**
  * fault_end - count and record what was decided
  * @f: looked at
- * @probe: as given to fault_begin()
+ * @probe: as given to fault_wanted()
  * @decision: what the kernel did
  * @after: the entry now, or 0
  * @copied: @after maps another page

@@ -241,22 +241,26 @@ u32 filter_mm_tgid(struct mm_struct *mm)
 	return tgid;
 }
 
+static __always_inline bool passes_followed(const struct filter *f, struct mm_struct *mm)
+{
+	if (!f->follow || test_bit(current->tgid, followed))
+		return true;
+	return mm && mm != current->mm && test_bit(filter_mm_tgid(mm), followed);
+}
+
 bool filter_passes_followed(struct mm_struct *mm)
 {
 	const struct filter *f = rcu_dereference_sched(filter_in_force);
 
-	if (!f || !f->follow || test_bit(current->tgid, followed))
-		return true;
-	return mm && mm != current->mm && test_bit(filter_mm_tgid(mm), followed);
+	return !f || passes_followed(f, mm);
 }
 
 bool filter_passes_fault(struct mm_struct *mm, unsigned long addr)
 {
 	const struct filter *f = rcu_dereference_sched(filter_in_force);
 
-	if (f && !cowscope_match_fault(&f->match, addr, current->comm))
-		return false;
-	return filter_passes_followed(mm);
+	return !f || (passes_followed(f, mm) &&
+		      cowscope_match_fault(&f->match, addr, current->comm));
 }
 
 bool filter_passes_record(const struct cowscope_record *r)

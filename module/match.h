@@ -32,10 +32,11 @@ bool cowscope_match_init(struct cowscope_match *m, const struct cowscope_filter 
  */
 static inline bool cowscope_match_comm(const struct cowscope_match *m, const char *comm)
 {
-	u64 name[2];
+	u64 head, tail;
 
-	memcpy(name, comm, sizeof(name));
-	return !(((name[0] ^ m->comm[0]) & m->mask[0]) | ((name[1] ^ m->comm[1]) & m->mask[1]));
+	memcpy(&head, comm, sizeof(head));
+	memcpy(&tail, comm + sizeof(head), sizeof(tail));
+	return !((head ^ m->comm[0]) & m->mask[0]) && !((tail ^ m->comm[1]) & m->mask[1]);
 }
 
 /**

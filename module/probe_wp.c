@@ -67,6 +67,14 @@ static bool claim_copy(const struct wp_call *call, u64 after, u64 now)
 	return mine;
 }
 
+static int wp_first(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
+
+	return fault_wanted(PROBE_COW_FAULT, vmf->vma, vmf->address) ?
+	       probe_go_on(kp, regs) : 0;
+}
+
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
@@ -74,8 +82,7 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct wp_call *call = (void *)ri->data;
 	pte_t pte;
 
-	if (!fault_begin(&call->f, PROBE_COW_FAULT, vma, vmf->address))
-		return 1;
+	fault_start(&call->f, vma, vmf->address);
 	pte = READ_ONCE(*vmf->pte);
 	call->pmd = vmf->pmd;
 	call->unshare = vmf->flags & FAULT_FLAG_UNSHARE;
@@ -176,6 +183,7 @@ struct probe probe_cow_fault = {
 	.symbols = wp_symbols,
 	.event = COWSCOPE_EVENT_COW_FAULT,
 	.core = true,
+	.first = wp_first,
 	.entry = wp_entry,
 	.ret = wp_return,
 	.data_size = sizeof(struct wp_call),

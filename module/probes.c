@@ -25,6 +25,27 @@ struct probe *const probes[PROBES] = {
 static DEFINE_MUTEX(probes_lock);
 static enum cowscope_recording recording;
 
+/*
+ * Registration gives a kretprobe a handler of the kernel's own, which takes an
+ * instance and only then calls @entry. For a call that is left out this is most
+ * of the cost, so @first comes before it; disabled as long as it does not.
+ */
+static int arm_with_first(struct probe *p)
+{
+	int err;
+
+	p->rp.kp.flags = KPROBE_FLAG_DISABLED;
+	err = register_kretprobe(&p->rp);
+	if (err)
+		return err;
+	p->set_up = p->rp.kp.pre_handler;
+	p->rp.kp.pre_handler = p->first;
+	err = enable_kretprobe(&p->rp);
+	if (err)
+		unregister_kretprobe(&p->rp);
+	return err;
+}
+
 /* Registration changes the struct, so it is filled anew each time. */
 static int arm_symbol(struct probe *p, const char *symbol)
 {
@@ -42,7 +63,7 @@ static int arm_symbol(struct probe *p, const char *symbol)
 		.data_size = p->data_size,
 		.maxactive = clamp(maxactive, 1u, 65536u),
 	};
-	return register_kretprobe(&p->rp);
+	return p->first ? arm_with_first(p) : register_kretprobe(&p->rp);
 }
 
 static void arm(struct probe *p)

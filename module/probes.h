@@ -26,6 +26,8 @@ enum probe_id {
  * @event: enum cowscope_event that nobody sees without it
  * @core: without it the module is of no use
  * @pre: handler of a function's entry, for a probe that does without its return
+ * @first: asked before anything is set up for a return, if not NULL; ends with
+ *	probe_go_on() if the call is wanted, else returns 0
  * @entry: handler of the entry; nonzero: no return wanted for this call
  * @ret: handler of the return
  * @data_size: bytes that @entry hands to @ret
@@ -44,6 +46,7 @@ struct probe {
 	enum cowscope_event event;
 	bool core;
 	kprobe_pre_handler_t pre;
+	kprobe_pre_handler_t first;
 	kretprobe_handler_t entry;
 	kretprobe_handler_t ret;
 	size_t data_size;
@@ -52,6 +55,7 @@ struct probe {
 	int error;
 	u64 missed;
 	u64 cut_off;
+	kprobe_pre_handler_t set_up;	/* what the kernel gave @rp */
 	union {
 		struct kprobe kp;
 		struct kretprobe rp;
@@ -68,6 +72,12 @@ extern struct probe probe_uffd_wp;
 extern struct probe probe_wrprotect;
 
 extern struct probe *const probes[PROBES];
+
+/* The end of a @first handler: has @entry called. */
+static inline int probe_go_on(struct kprobe *kp, struct pt_regs *regs)
+{
+	return container_of(kp, struct probe, rp.kp)->set_up(kp, regs);
+}
 
 /**
  * probes_switch - switch recording
