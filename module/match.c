@@ -74,14 +74,20 @@ static bool range(const struct cowscope_record *r, u64 *from, u64 *to)
 	return false;
 }
 
+/* A number of a forged file may be any. */
+static bool has(u32 bits, unsigned int n)
+{
+	return n < 32 && bits >> n & 1;
+}
+
 bool cowscope_match_record(const struct cowscope_match *m, const struct cowscope_record *r,
 			   const char *comm)
 {
 	u64 from, to;
 
-	if (!(m->events >> r->type & 1))
+	if (!has(m->events, r->type))
 		return false;
-	if (r->type == COWSCOPE_EVENT_COW_FAULT && !(m->verdicts >> r->verdict & 1))
+	if (r->type == COWSCOPE_EVENT_COW_FAULT && !has(m->verdicts, r->verdict))
 		return false;
 	if (range(r, &from, &to) &&
 	    !(from - m->first < m->size || m->first - from < to - from))
