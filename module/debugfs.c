@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
 #include "debugfs.h"
+#include "filter.h"
 #include "format.h"
 #include "page_state.h"
 #include "pins.h"
@@ -251,6 +252,8 @@ static int holders_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(holders);
 
+DEFINE_SHOW_ATTRIBUTE(filter);
+
 static int rule_show(struct seq_file *m, void *unused)
 {
 	seq_printf(m, "%s\n", cowscope_rule_name(page_state_rule.rule));
@@ -273,6 +276,7 @@ void debugfs_init(void)
 	debugfs_create_file("stats", 0400, root, NULL, &stats_fops);
 	debugfs_create_file("probes", 0400, root, NULL, &probes_fops);
 	debugfs_create_file("pins", 0400, root, NULL, &holders_fops);
+	debugfs_create_file("filter", 0400, root, NULL, &filter_fops);
 	debugfs_create_file("rule", 0400, root, NULL, &rule_fops);
 	debugfs_create_file("version", 0400, root, NULL, &version_fops);
 }

@@ -45,8 +45,8 @@ static int device_release(struct inode *inode, struct file *file)
 {
 	struct open_file *of = file->private_data;
 
-	filter_clear(of);
 	pin_set_release(&of->pins);
+	filter_release(of);
 	kfree(of);
 	return 0;
 }
@@ -62,7 +62,7 @@ static int do_info(struct open_file *of, void *arg)
 	info->rule = page_state_rule.rule;
 	info->large_rule = page_state_rule.large;
 	info->events = probes_events();
-	info->enabled = probes_armed();
+	info->enabled = probes_recording();
 	strscpy(info->version, COWSCOPE_VERSION, sizeof(info->version));
 	return 0;
 }
@@ -75,17 +75,23 @@ static int do_control(struct open_file *of, void *arg)
 		return -EINVAL;
 	switch (c->op) {
 	case COWSCOPE_CONTROL_ENABLE:
-		return probes_arm();
+		return probes_switch(COWSCOPE_RECORDING_ON);
 	case COWSCOPE_CONTROL_DISABLE:
-		probes_disarm();
-		return 0;
+		return probes_switch(COWSCOPE_RECORDING_OFF);
+	case COWSCOPE_CONTROL_COUNT:
+		return probes_switch(COWSCOPE_RECORDING_COUNT);
 	case COWSCOPE_CONTROL_FOLLOW:
 		return filter_follow(of, c->pid);
 	case COWSCOPE_CONTROL_FOLLOW_ALL:
-		return filter_clear(of);
+		return filter_follow_all(of);
 	default:
 		return -EINVAL;
 	}
+}
+
+static int do_filter(struct open_file *of, void *arg)
+{
+	return filter_set(of, arg);
 }
 
 struct text {
@@ -99,18 +105,22 @@ static void put_line(void *ctx, const char *name, u64 value)
 
 	size_t at = min(t->len, t->size);
 
-	t->len += snprintf(t->buf + at, t->size - at, "%s %llu\n", name, value);
+	t->len += snprintf(t->size ? t->buf + at : NULL, t->size - at, "%s %llu\n", name, value);
 }
 
 static int do_stats(struct open_file *of, void *arg)
 {
 	struct cowscope_stats *s = arg;
-	struct text text = { .size = 64 * 1024 };
-	size_t n;
+	struct text text = {};
+	u64 n;
 	int err = 0;
 
 	if (s->pad)
 		return -EINVAL;
+	stats_each(put_line, &text);
+	/* Counters get longer, and new ones come, until they are read again. */
+	text.size = text.len + text.len / 8 + PAGE_SIZE;
+	text.len = 0;
 	text.buf = kvmalloc(text.size, GFP_KERNEL);
 	if (!text.buf)
 		return -ENOMEM;
@@ -248,14 +258,11 @@ static int do_mark(struct open_file *of, void *arg)
 
 	if (m->pad)
 		return -EINVAL;
-	if (!filter_pass(NULL))
-		return 0;
 	preempt_disable();
-	r = ring_begin(COWSCOPE_EVENT_MARK);
+	r = ring_begin_unprobed(COWSCOPE_EVENT_MARK, NULL);
 	if (r) {
 		for (i = 0; i < sizeof(r->text) && m->text[i]; i++)
 			r->text[i] = m->text[i] >= ' ' && m->text[i] <= '~' ? m->text[i] : '?';
-		stats_inc(event[COWSCOPE_EVENT_MARK]);
 		ring_commit(r);
 	}
 	preempt_enable();
@@ -277,6 +284,7 @@ static const struct command {
 	[_IOC_NR(COWSCOPE_PIN_STATE)]	= { COWSCOPE_PIN_STATE, do_pin_state },
 	[_IOC_NR(COWSCOPE_PAGE_STATE)]	= { COWSCOPE_PAGE_STATE, do_page_state },
 	[_IOC_NR(COWSCOPE_MARK)]	= { COWSCOPE_MARK, do_mark },
+	[_IOC_NR(COWSCOPE_FILTER)]	= { COWSCOPE_FILTER, do_filter },
 };
 
 /* What is common to all: size, zero tail, copying in and out. */
@@ -292,6 +300,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		struct cowscope_pin_state pin_state;
 		struct cowscope_page_state page_state;
 		struct cowscope_mark mark;
+		struct cowscope_filter filter;
 	} arg;
 	unsigned int nr = _IOC_NR(cmd);
 	void __user *p = (void __user *)user;

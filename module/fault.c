@@ -3,21 +3,15 @@
 #include <linux/sched.h>
 #include "compat/mm.h"
 #include "fault.h"
-#include "filter.h"
 #include "holders.h"
 #include "page_state.h"
 #include "record.h"
 #include "ring.h"
-#include "stats.h"
 
-bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
 		 unsigned long addr, unsigned int flags)
 {
 	stats_inc(probe[probe].entered);
-	if (!filter_pass(vma->vm_mm)) {
-		stats_inc(probe[probe].filtered);
-		return false;
-	}
 	f->began = ktime_get_mono_fast_ns();
 	f->before = 0;
 	f->addr = addr & PAGE_MASK;
@@ -28,7 +22,6 @@ bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vm
 	f->unshare = flags & FAULT_FLAG_UNSHARE;
 	f->writable = vma->vm_flags & VM_WRITE;
 	f->rival.open = false;
-	return true;
 }
 
 int fault_decline(enum probe_id probe)
@@ -189,6 +182,5 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	r->outcome = COWSCOPE_OUTCOME(decision, f->predicted);
 	r->verdict = verdict;
 	r->rules = rules;
-	stats_inc(event[COWSCOPE_EVENT_COW_FAULT]);
 	ring_commit(r);
 }

@@ -4,9 +4,11 @@
 #define COWSCOPE_FAULT_H
 
 #include <linux/mm.h>
+#include "filter.h"
 #include "probes.h"
 #include "rivals.h"
 #include "rules.h"
+#include "stats.h"
 
 struct fault {
 	u64 began;		/* CLOCK_MONOTONIC, ns */
@@ -25,18 +27,43 @@ struct fault {
 };
 
 /**
- * fault_begin - a probed function was entered that decides a write fault
+ * fault_filtered - does the filter leave a fault out?
+ * @probe: the probe point, which counts it if so
+ * @vma: the VMA
+ * @addr: the address
+ *
+ * In a probe handler, as all below.
+ */
+static inline bool fault_filtered(enum probe_id probe, struct vm_area_struct *vma,
+				  unsigned long addr)
+{
+	if (filter_pass_fault(vma->vm_mm, addr))
+		return false;
+	stats_inc(probe[probe].entered);
+	stats_inc(probe[probe].filtered);
+	return true;
+}
+
+/**
+ * fault_start - a probed function was entered that decides a write fault
  * @f: filled but for the page
  * @probe: the probe point, which counts it
  * @vma: the VMA
- * @addr: the address
+ * @addr: the address of the entry that maps the page
  * @flags: FAULT_FLAG_*
- *
- * Returns false if the filter leaves it out; then the return is not wanted.
- * In a probe handler.
  */
-bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
 		 unsigned long addr, unsigned int flags);
+
+/* Both. Returns false if the fault is left out; then its return is not wanted. */
+static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+			       unsigned long addr, unsigned int flags)
+{
+	if (fault_filtered(probe, vma, addr))
+		return false;
+	fault_start(f, probe, vma, addr, flags);
+	return true;
+}
 
 /* A call of a probed function that is none of its business; returns 1. */
 int fault_decline(enum probe_id probe);
@@ -73,7 +100,7 @@ enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, 
 /**
  * fault_end - count and record what was decided
  * @f: looked at
- * @probe: as given to fault_begin()
+ * @probe: as given to fault_wanted()
  * @decision: what the kernel did
  * @after: the entry now, or 0
  * @copied: @after maps another page

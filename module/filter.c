@@ -4,8 +4,15 @@
  * one load. Children are added by the tracepoint sched_process_fork before
  * they run, and taken out by sched_process_free, an RCU grace period after their
  * number became free; numbers are given out in turn, so not again by then.
+ *
+ * What else a handler asks for is in a struct that does not change once it is
+ * published. There are two of them: publish() fills the one not in force, and
+ * returns when nobody reads the other any more. Handlers run with preemption
+ * off, which is an RCU section; rcu_dereference_sched() has lockdep check it.
  */
 #include <linux/bitmap.h>
+#include <linux/cache.h>
+#include <linux/ctype.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
@@ -15,11 +22,22 @@
 #include <linux/tracepoint.h>
 #include <linux/vmalloc.h>
 #include "filter.h"
+#include "format.h"
+#include "match.h"
 
-static DEFINE_MUTEX(filter_lock);
+struct filter {
+	struct cowscope_match match;
+	bool follow;
+} ____cacheline_aligned;
+
+struct filter __rcu *filter_in_force __read_mostly;
+
+static DEFINE_MUTEX(filter_lock);	/* for all below */
+static struct filter filters[2];
 static const void *filter_owner;
-static unsigned long *followed;		/* PID_MAX_LIMIT bits */
-static bool active;
+static struct cowscope_filter wanted;	/* as its owner set it */
+static bool following;
+static unsigned long *followed __read_mostly;	/* PID_MAX_LIMIT bits */
 static struct tracepoint *tp_fork, *tp_free;
 
 static void follow_child(void *data, struct task_struct *parent, struct task_struct *child)
@@ -51,30 +69,30 @@ int filter_init(void)
 	return 0;
 }
 
-static void stop_following(void)
+/* Puts in force what is wanted, by nobody if that is nothing. Sleeps. */
+static void publish(const void *owner)
 {
-	if (!filter_owner)
-		return;
-	WRITE_ONCE(active, false);
-	tracepoint_probe_unregister(tp_free, forget, NULL);
-	tracepoint_probe_unregister(tp_fork, follow_child, NULL);
-	tracepoint_synchronize_unregister();
-	bitmap_zero(followed, PID_MAX_LIMIT);
-	filter_owner = NULL;
+	static const struct cowscope_filter all;
+	struct filter *old = rcu_dereference_protected(filter_in_force,
+						       lockdep_is_held(&filter_lock));
+	struct filter *new = NULL;
+
+	if (following || memcmp(&wanted, &all, sizeof(all))) {
+		new = &filters[old == &filters[0]];
+		cowscope_match_init(&new->match, &wanted);
+		new->follow = following;
+	}
+	filter_owner = new ? owner : NULL;
+	rcu_assign_pointer(filter_in_force, new);
+	synchronize_rcu();
 }
 
-void filter_exit(void)
-{
-	stop_following();
-	vfree(followed);
-}
-
-static int start_following(const void *owner)
+static int start_following(void)
 {
 	int err;
 
-	if (filter_owner)
-		return filter_owner == owner ? 0 : -EBUSY;
+	if (following)
+		return 0;
 	if (!tp_fork || !tp_free)
 		return -EOPNOTSUPP;
 	err = tracepoint_probe_register(tp_fork, follow_child, NULL);
@@ -83,13 +101,25 @@ static int start_following(const void *owner)
 	err = tracepoint_probe_register(tp_free, forget, NULL);
 	if (err)
 		goto err_free;
-	filter_owner = owner;
+	following = true;
 	return 0;
 
 err_free:
 	tracepoint_probe_unregister(tp_fork, follow_child, NULL);
 	tracepoint_synchronize_unregister();
 	return err;
+}
+
+static void stop_following(const void *owner)
+{
+	if (!following)
+		return;
+	following = false;
+	publish(owner);
+	tracepoint_probe_unregister(tp_free, forget, NULL);
+	tracepoint_probe_unregister(tp_fork, follow_child, NULL);
+	tracepoint_synchronize_unregister();
+	bitmap_zero(followed, PID_MAX_LIMIT);
 }
 
 /*
@@ -114,6 +144,16 @@ static void follow_descendants(void)
 	} while (again);
 }
 
+/* Takes the lock for @owner; no other owner has set a filter. */
+static int lock_for(const void *owner)
+{
+	mutex_lock(&filter_lock);
+	if (!filter_owner || filter_owner == owner)
+		return 0;
+	mutex_unlock(&filter_lock);
+	return -EBUSY;
+}
+
 int filter_follow(const void *owner, u32 pid)
 {
 	struct task_struct *task;
@@ -128,33 +168,62 @@ int filter_follow(const void *owner, u32 pid)
 	if (!tgid)
 		return -ESRCH;
 
-	mutex_lock(&filter_lock);
-	err = start_following(owner);
+	err = lock_for(owner);
+	if (err)
+		return err;
+	err = start_following();
 	if (!err) {
 		set_bit(tgid, followed);
 		follow_descendants();
-		WRITE_ONCE(active, true);
+		publish(owner);
 	}
 	mutex_unlock(&filter_lock);
 	return err;
 }
 
-int filter_clear(const void *owner)
+int filter_follow_all(const void *owner)
 {
-	int err = 0;
+	int err = lock_for(owner);
 
-	mutex_lock(&filter_lock);
-	if (filter_owner == owner)
-		stop_following();
-	else if (filter_owner)
-		err = -EBUSY;
+	if (err)
+		return err;
+	stop_following(owner);
 	mutex_unlock(&filter_lock);
-	return err;
+	return 0;
 }
 
-bool filter_active(void)
+int filter_set(const void *owner, const struct cowscope_filter *f)
 {
-	return READ_ONCE(active);
+	struct cowscope_match match;
+	int err;
+
+	if (!cowscope_match_init(&match, f))
+		return -EINVAL;
+	err = lock_for(owner);
+	if (err)
+		return err;
+	wanted = *f;
+	wanted.size = 0;
+	publish(owner);
+	mutex_unlock(&filter_lock);
+	return 0;
+}
+
+void filter_release(const void *owner)
+{
+	if (lock_for(owner))
+		return;
+	if (filter_owner) {
+		wanted = (struct cowscope_filter){};
+		stop_following(owner);
+		publish(owner);
+	}
+	mutex_unlock(&filter_lock);
+}
+
+void filter_exit(void)
+{
+	vfree(followed);
 }
 
 u32 filter_mm_tgid(struct mm_struct *mm)
@@ -172,11 +241,72 @@ u32 filter_mm_tgid(struct mm_struct *mm)
 	return tgid;
 }
 
-bool filter_pass(struct mm_struct *mm)
+static __always_inline bool passes_followed(const struct filter *f, struct mm_struct *mm)
 {
-	if (likely(!READ_ONCE(active)))
-		return true;
-	if (test_bit(current->tgid, followed))
+	if (!f->follow || test_bit(current->tgid, followed))
 		return true;
 	return mm && mm != current->mm && test_bit(filter_mm_tgid(mm), followed);
+}
+
+bool filter_passes_followed(struct mm_struct *mm)
+{
+	const struct filter *f = rcu_dereference_sched(filter_in_force);
+
+	return !f || passes_followed(f, mm);
+}
+
+bool filter_passes_fault(struct mm_struct *mm, unsigned long addr)
+{
+	const struct filter *f = rcu_dereference_sched(filter_in_force);
+
+	return !f || (passes_followed(f, mm) &&
+		      cowscope_match_fault(&f->match, addr, current->comm));
+}
+
+bool filter_passes_record(const struct cowscope_record *r)
+{
+	const struct filter *f = rcu_dereference_sched(filter_in_force);
+
+	return !f || cowscope_match_record(&f->match, r, current->comm);
+}
+
+static void show_names(struct seq_file *m, const char *part, u32 bits,
+		       const char *(*name)(unsigned int value))
+{
+	const char *separator = " ";
+	unsigned int i;
+
+	if (!bits)
+		return;
+	seq_puts(m, part);
+	for (i = 0; i < 32; i++)
+		if (bits & 1u << i) {
+			seq_printf(m, "%s%s", separator, name(i));
+			separator = ",";
+		}
+	seq_putc(m, '\n');
+}
+
+int filter_show(struct seq_file *m, void *unused)
+{
+	char comm[sizeof(wanted.comm)];
+	char *c;
+
+	mutex_lock(&filter_lock);
+	if (!filter_owner)
+		seq_puts(m, "none\n");
+	if (following)
+		seq_printf(m, "processes %u\n", bitmap_weight(followed, PID_MAX_LIMIT));
+	strscpy(comm, wanted.comm, sizeof(comm));
+	for (c = comm; *c; c++)
+		if (!isprint(*c))
+			*c = '?';
+	if (*comm)
+		seq_printf(m, "comm %s\n", comm);
+	if (wanted.end)
+		seq_printf(m, "addr 0x%llx-0x%llx\n", wanted.start, wanted.end);
+	show_names(m, "event", wanted.events, cowscope_event_name);
+	show_names(m, "verdict", wanted.verdicts, cowscope_verdict_name);
+	mutex_unlock(&filter_lock);
+	return 0;
 }

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Recording only some processes and their descendants. */
+/*
+ * Recording only some events: of some processes and their descendants
+ * (CONTROL's FOLLOW), and what a struct cowscope_filter lets through.
+ */
 #ifndef COWSCOPE_FILTER_H
 #define COWSCOPE_FILTER_H
 
+#include <linux/compiler.h>
 #include <linux/mm_types.h>
+#include <linux/seq_file.h>
 #include <linux/types.h>
+#include <linux/cowscope.h>
 
 int filter_init(void);
 void filter_exit(void);
@@ -19,18 +25,65 @@ void filter_exit(void);
  */
 int filter_follow(const void *owner, u32 pid);
 
-/* Records everything again, if @owner has set the filter; else -EBUSY. */
-int filter_clear(const void *owner);
-
-bool filter_active(void);
+/* Follows nobody any more; -EBUSY if another owner has set a filter. Sleeps. */
+int filter_follow_all(const void *owner);
 
 /**
- * filter_pass - is an event of the current task in @mm to be recorded?
+ * filter_set - record only what passes this, too
+ * @owner: the open file; another owner's filter is -EBUSY
+ * @f: all parts at once; -EINVAL if one breaks a rule of the UAPI header
+ *
+ * When it returns no event passes by what was set before. Sleeps.
+ */
+int filter_set(const void *owner, const struct cowscope_filter *f);
+
+/* Everything that @owner has set goes. Sleeps. */
+void filter_release(const void *owner);
+
+/* The filter in force, one part a line, for a person. */
+int filter_show(struct seq_file *m, void *unused);
+
+/* What is in force, NULL if everything is recorded; see filter.c. */
+struct filter;
+extern struct filter __rcu *filter_in_force;
+
+static inline bool filter_active(void)
+{
+	return unlikely(rcu_access_pointer(filter_in_force));
+}
+
+bool filter_passes_followed(struct mm_struct *mm);
+bool filter_passes_fault(struct mm_struct *mm, unsigned long addr);
+bool filter_passes_record(const struct cowscope_record *r);
+
+/**
+ * filter_pass - is an event of the current task in @mm one of those followed?
  * @mm: whose memory it is about, or NULL for the current task's own
  *
- * Any context; takes no lock.
+ * Preemption is off; takes no lock. So for the two below.
  */
-bool filter_pass(struct mm_struct *mm);
+static inline bool filter_pass(struct mm_struct *mm)
+{
+	return !filter_active() || filter_passes_followed(mm);
+}
+
+/**
+ * filter_pass_fault - may a write fault of the current task pass?
+ * @mm: whose memory is written
+ * @addr: where
+ *
+ * By all that is known when it begins.
+ */
+static inline bool filter_pass_fault(struct mm_struct *mm, unsigned long addr)
+{
+	return !filter_active() || filter_passes_fault(mm, addr);
+}
+
+/* Does a complete record of the current task pass? What is followed was asked before. */
+static inline bool filter_pass_record(const struct cowscope_record *r)
+{
+	return !filter_active() || filter_passes_record(r);
+}
 
 /* The tgid whose memory it is, 0 if not known. Any context. */
 u32 filter_mm_tgid(struct mm_struct *mm);

@@ -22,6 +22,7 @@ static atomic_long_t held_pages;
 
 int holders_init(void)
 {
+	BUILD_BUG_ON(COWSCOPE_PIN_REFERENCES != GUP_PIN_COUNTING_BIAS);
 	hash = kvcalloc(1 << HASH_BITS_, sizeof(*hash), GFP_KERNEL);
 	return hash ? 0 : -ENOMEM;
 }
@@ -200,7 +201,6 @@ static __always_inline void lose(struct held_page *node, void *ctx)
 	r->mapcount = COWSCOPE_COUNT_NA;
 	r->holder = holder->id;
 	r->flags = holder->flags;
-	stats_inc(event[COWSCOPE_EVENT_PIN_LOST]);
 	ring_commit(r);
 }
 

@@ -14,9 +14,9 @@
 #include "stats.h"
 #include "version.h"
 
-static bool enable = true;
-module_param(enable, bool, 0444);
-MODULE_PARM_DESC(enable, "start recording when loaded (default 1)");
+static unsigned int enable = COWSCOPE_RECORDING_ON;
+module_param(enable, uint, 0444);
+MODULE_PARM_DESC(enable, "when loaded: 0 off, 1 record, 2 only count (default 1)");
 
 static unsigned int ring_records = 16384;
 module_param(ring_records, uint, 0444);
@@ -24,8 +24,13 @@ MODULE_PARM_DESC(ring_records, "records of 64 bytes in the ring of each CPU, rou
 
 static int __init cowscope_init(void)
 {
+	static const char *const says[] = { "off", "recording", "counting" };
 	int err;
 
+	if (enable >= ARRAY_SIZE(says)) {
+		pr_err("enable=%u is neither 0 (off) nor 1 (record) nor 2 (count)\n", enable);
+		return -EINVAL;
+	}
 	err = ring_init(ring_records);
 	if (err) {
 		pr_err("no memory for the rings; load with a smaller ring_records=\n");
@@ -40,8 +45,7 @@ static int __init cowscope_init(void)
 	err = filter_init();
 	if (err)
 		goto err_holders;
-	if (enable)
-		err = probes_arm();
+	err = probes_switch(enable);
 	if (err) {
 		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.kprobes_enabled on, the kernel one that cowscope supports?\n",
 		       err);
@@ -54,11 +58,11 @@ static int __init cowscope_init(void)
 	}
 	debugfs_init();
 	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(page_state_rule.rule),
-		enable ? "recording" : "off");
+		says[enable]);
 	return 0;
 
 err_probes:
-	probes_disarm();
+	probes_switch(COWSCOPE_RECORDING_OFF);
 err_filter:
 	filter_exit();
 err_holders:
@@ -74,7 +78,7 @@ static void __exit cowscope_exit(void)
 {
 	debugfs_exit();
 	device_exit();
-	probes_disarm();
+	probes_switch(COWSCOPE_RECORDING_OFF);
 	filter_exit();
 	holders_exit();
 	stats_exit();

@@ -62,7 +62,6 @@ void op_end(struct op *op, int error)
 		r->op_flags = op->flags;
 		/* -ERESTART* does not fit: a signal came first. */
 		r->error = error < -127 ? -EINTR : error;
-		stats_inc(event[op->event]);
 		ring_commit(r);
 	}
 	op_abandon(op);

@@ -119,7 +119,7 @@ static void record_pin(struct pin *pin, enum cowscope_event event)
 
 	page_view_held(&page, pin->holder.mm, pin->addr, pin->pages[0]);
 	preempt_disable();
-	r = ring_begin(event);
+	r = ring_begin_unprobed(event, pin->holder.mm);
 	if (r) {
 		r->addr = pin->addr;
 		r->before = page.pte;
@@ -129,7 +129,6 @@ static void record_pin(struct pin *pin, enum cowscope_event event)
 		r->holder = pin->holder.id;
 		r->flags = pin->holder.flags;
 		r->pages = pin->count;
-		stats_inc(event[event]);
 		ring_commit(r);
 	}
 	preempt_enable();

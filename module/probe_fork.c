@@ -115,7 +115,6 @@ static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	r->seen = pages;
 	r->changed = op->changed - call->early;
 	r->error = (int)regs_return_value(regs);
-	stats_inc(event[COWSCOPE_EVENT_FORK_RANGE]);
 	ring_commit(r);
 	return 0;
 }
@@ -151,7 +150,6 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 		return 0;
 	record_page(r, addr, page_state_pack(pte), &c);
 	r->after = COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(copy);
-	stats_inc(event[COWSCOPE_EVENT_EARLY_COPY]);
 	ring_commit(r);
 	return 0;
 

@@ -19,6 +19,14 @@ struct wp_call {
 	pmd_t *pmd;
 };
 
+static int wp_first(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
+
+	return fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address) ? 0 :
+									 probe_go_on(kp, regs);
+}
+
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
@@ -26,8 +34,7 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct wp_call *call = (void *)ri->data;
 	pte_t pte;
 
-	if (!fault_begin(&call->f, PROBE_COW_FAULT, vma, vmf->address, vmf->flags))
-		return 1;
+	fault_start(&call->f, PROBE_COW_FAULT, vma, vmf->address, vmf->flags);
 	pte = READ_ONCE(*vmf->pte);
 	call->pmd = vmf->pmd;
 	fault_look(&call->f, vma, pte, COWSCOPE_LEVEL_PTE, true);
@@ -93,6 +100,7 @@ struct probe probe_cow_fault = {
 	.symbols = wp_symbols,
 	.event = COWSCOPE_EVENT_COW_FAULT,
 	.core = true,
+	.first = wp_first,
 	.entry = wp_entry,
 	.ret = wp_return,
 	.data_size = sizeof(struct wp_call),

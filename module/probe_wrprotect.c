@@ -58,7 +58,6 @@ void wrprotect_record(unsigned long addr, u64 before, const struct cowscope_coun
 	record_page(r, addr, before, c);
 	r->source = source;
 	r->lock = lock;
-	stats_inc(event[COWSCOPE_EVENT_WRPROTECT]);
 	ring_commit(r);
 }
 

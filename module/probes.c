@@ -5,6 +5,7 @@
 #include "compat/hidden.h"
 #include "op.h"
 #include "probes.h"
+#include "ring.h"
 #include "rivals.h"
 #include "stats.h"
 
@@ -30,7 +31,28 @@ struct probe *const probes[PROBES] = {
 const struct probe_hidden probes_hidden[] = { COMPAT_HIDDEN { } };
 
 static DEFINE_MUTEX(probes_lock);
-static bool armed;
+static enum cowscope_recording recording;
+
+/*
+ * Registration gives a kretprobe a handler of the kernel's own, which takes an
+ * instance and only then calls @entry. For a call that is left out this is most
+ * of the cost, so @first comes before it; disabled as long as it does not.
+ */
+static int arm_with_first(struct probe *p)
+{
+	int err;
+
+	p->rp.kp.flags = KPROBE_FLAG_DISABLED;
+	err = register_kretprobe(&p->rp);
+	if (err)
+		return err;
+	p->set_up = p->rp.kp.pre_handler;
+	p->rp.kp.pre_handler = p->first;
+	err = enable_kretprobe(&p->rp);
+	if (err)
+		unregister_kretprobe(&p->rp);
+	return err;
+}
 
 /* Registration changes the struct, so it is filled anew each time. */
 static int arm_symbol(struct probe *p, const char *symbol)
@@ -49,7 +71,7 @@ static int arm_symbol(struct probe *p, const char *symbol)
 		.data_size = p->data_size,
 		.maxactive = clamp(maxactive, 1u, 65536u),
 	};
-	return register_kretprobe(&p->rp);
+	return p->first ? arm_with_first(p) : register_kretprobe(&p->rp);
 }
 
 static void arm(struct probe *p)
@@ -95,13 +117,10 @@ static void disarm_all(void)
 	rivals_reset();
 }
 
-int probes_arm(void)
+static int arm_all(void)
 {
 	int i, err = 0;
 
-	mutex_lock(&probes_lock);
-	if (armed)
-		goto out;
 	/* Inner ones first: an operation then misses none of its parts. */
 	for (i = PROBES - 1; i >= 0; i--) {
 		arm(probes[i]);
@@ -110,25 +129,34 @@ int probes_arm(void)
 	}
 	if (err)
 		disarm_all();
+	return err;
+}
+
+int probes_switch(enum cowscope_recording to)
+{
+	int err = 0;
+
+	mutex_lock(&probes_lock);
+	if (to == recording)
+		goto out;
+	if (to == COWSCOPE_RECORDING_OFF)
+		disarm_all();
+	/* What the first call decides is to be recorded, too. */
+	ring_record(to == COWSCOPE_RECORDING_ON);
+	if (recording == COWSCOPE_RECORDING_OFF)
+		err = arm_all();
+	if (err)
+		ring_record(false);
 	else
-		armed = true;
+		WRITE_ONCE(recording, to);
 out:
 	mutex_unlock(&probes_lock);
 	return err;
 }
 
-void probes_disarm(void)
+enum cowscope_recording probes_recording(void)
 {
-	mutex_lock(&probes_lock);
-	if (armed)
-		disarm_all();
-	armed = false;
-	mutex_unlock(&probes_lock);
-}
-
-bool probes_armed(void)
-{
-	return READ_ONCE(armed);
+	return READ_ONCE(recording);
 }
 
 u64 probe_missed(const struct probe *p)

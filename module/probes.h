@@ -31,6 +31,8 @@ enum probe_id {
  * @event: enum cowscope_event that nobody sees without it
  * @core: without it the module is of no use
  * @pre: handler of a function's entry, for a probe that does without its return
+ * @first: asked before anything is set up for a return, if not NULL; ends with
+ *	probe_go_on() if the call is wanted, else returns 0
  * @entry: handler of the entry; nonzero: no return wanted for this call
  * @ret: handler of the return
  * @data_size: bytes that @entry hands to @ret
@@ -50,6 +52,7 @@ struct probe {
 	enum cowscope_event event;
 	bool core;
 	kprobe_pre_handler_t pre;
+	kprobe_pre_handler_t first;
 	kretprobe_handler_t entry;
 	kretprobe_handler_t ret;
 	size_t data_size;
@@ -58,6 +61,7 @@ struct probe {
 	int error;
 	u64 missed;
 	u64 cut_off;
+	kprobe_pre_handler_t set_up;	/* what the kernel gave @rp */
 	union {
 		struct kprobe kp;
 		struct kretprobe rp;
@@ -88,18 +92,24 @@ struct probe_hidden {
 
 extern const struct probe_hidden probes_hidden[];	/* up to one without @by */
 
+/* The end of a @first handler: has @entry called. */
+static inline int probe_go_on(struct kprobe *kp, struct pt_regs *regs)
+{
+	return container_of(kp, struct probe, rp.kp)->set_up(kp, regs);
+}
+
 /**
- * probes_arm - arm every probe point that this kernel has
+ * probes_switch - switch recording
+ * @to: enum cowscope_recording
  *
- * Arming twice is no error. Returns the error of a core probe that cannot be
- * armed; then none is. Sleeps.
+ * Arms every probe point that this kernel has, or disarms them: when it returns
+ * after OFF no handler runs any more. Switching to what it is already is no
+ * error. Returns the error of a core probe that cannot be armed; then none is.
+ * Sleeps.
  */
-int probes_arm(void);
+int probes_switch(enum cowscope_recording to);
 
-/* Disarms them; when it returns no handler runs any more. Sleeps. */
-void probes_disarm(void);
-
-bool probes_armed(void);
+enum cowscope_recording probes_recording(void);
 
 /* Calls that did not reach the handler, as the kernel counts them. */
 u64 probe_missed(const struct probe *p);

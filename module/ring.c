@@ -8,7 +8,9 @@
 #include <linux/ktime.h>
 #include <linux/vmalloc.h>
 #include "compat/mm.h"
+#include "filter.h"
 #include "ring.h"
+#include "stats.h"
 #include "trace_record.h"
 
 #define TASKS	4096u
@@ -27,6 +29,8 @@ static struct cowscope_task *tasks;
 static void *area;		/* tasks, then the rings: what readers map */
 static unsigned int ring_records;
 static size_t ring_stride;
+
+static bool recording __read_mostly;
 
 static DECLARE_WAIT_QUEUE_HEAD(readers);
 static int waiting;		/* somebody sleeps on readers */
@@ -131,11 +135,23 @@ bool ring_task_name(u32 pid, char comm[16])
 	return READ_ONCE(t->pid) == pid;
 }
 
+void ring_record(bool on)
+{
+	WRITE_ONCE(recording, on);
+	/* Who still saw it on has preemption off until its record is written. */
+	if (!on)
+		synchronize_rcu();
+}
+
 struct cowscope_record *ring_begin(enum cowscope_event event)
 {
 	struct ring *ring = this_cpu_ptr(&rings);
 	struct cowscope_record *r;
 
+	if (unlikely(!READ_ONCE(recording))) {
+		stats_inc(unrecorded[event]);
+		return NULL;
+	}
 	if (unlikely(ring->busy)) {
 		ring->dropped++;
 		return NULL;
@@ -151,10 +167,25 @@ struct cowscope_record *ring_begin(enum cowscope_event event)
 	return r;
 }
 
+struct cowscope_record *ring_begin_unprobed(enum cowscope_event event, struct mm_struct *mm)
+{
+	if (filter_pass(mm))
+		return ring_begin(event);
+	stats_inc(unrecorded[event]);
+	return NULL;
+}
+
 void ring_commit(struct cowscope_record *r)
 {
 	struct ring *ring = this_cpu_ptr(&rings);
 
+	if (!filter_pass_record(r)) {
+		/* Not published: the next one is written over it. */
+		stats_inc(unrecorded[r->type]);
+		ring->busy = false;
+		return;
+	}
+	stats_inc(recorded[r->type]);
 	task_name(current);
 	ring->head++;
 	smp_store_release(&ring->shared->head, ring->head);	/* pairs with read_head() */
@@ -183,6 +214,19 @@ u64 ring_written(void)
 
 	for_each_possible_cpu(cpu)
 		sum += read_head(per_cpu_ptr(&rings, cpu));
+	return sum;
+}
+
+u64 ring_overwritten(void)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu) {
+		u64 head = read_head(per_cpu_ptr(&rings, cpu));
+
+		sum += head < ring_records ? 0 : head - ring_records + 1;
+	}
 	return sum;
 }
 

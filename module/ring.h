@@ -16,22 +16,42 @@ void ring_info(struct cowscope_info *info);
 /* Maps the rings; see the UAPI header. Called with the mmap_lock held. */
 int ring_mmap(struct vm_area_struct *vma);
 
+/* Switches recording; none is written any more when it returns. Sleeps. */
+void ring_record(bool on);
+
 /**
  * ring_begin - the next record of this CPU
  * @event: enum cowscope_event
  *
  * Preemption is off, and stays off until ring_commit(). Returns a zeroed
- * record with its head filled for the current task, or NULL if a record is
- * being written on this CPU already; then the drop is counted.
+ * record with its head filled for the current task, or NULL if none is to be
+ * written: recording is off, then it counts as unrecorded, or one is being
+ * written on this CPU already, then it counts as dropped.
  */
 struct cowscope_record *ring_begin(enum cowscope_event event);
 
-/* Publishes it, passes it to the trace event, wakes who waits. */
+/**
+ * ring_begin_unprobed - the same for an event that no probe has seen
+ * @event: enum cowscope_event
+ * @mm: whose memory it is about, or NULL for the current task's own
+ *
+ * NULL also if that is none of the processes that are followed.
+ */
+struct cowscope_record *ring_begin_unprobed(enum cowscope_event event, struct mm_struct *mm);
+
+/*
+ * Publishes it, passes it to the trace event, wakes who waits and counts it as
+ * recorded, if the filter lets it through; else counts it as unrecorded.
+ */
 void ring_commit(struct cowscope_record *r);
 
-/* Records written and dropped since the module was loaded. */
+/*
+ * Records since the module was loaded: written; dropped, as they would have
+ * nested; and overwritten, so that who did not read them by now has lost them.
+ */
 u64 ring_written(void);
 u64 ring_dropped(void);
+u64 ring_overwritten(void);
 
 /* Copies the name of a thread; false if it is not known (any more). */
 bool ring_task_name(u32 pid, char comm[16]);

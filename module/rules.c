@@ -295,15 +295,20 @@ enum cowscope_detection cowscope_detect(const struct cowscope_counts *c)
 	bool pinned = COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES;
 	s32 explained = cowscope_explained(c);
 
-	if (explained == COWSCOPE_COUNT_NA || c->refcount <= c->folio_mapcount)
-		return COWSCOPE_DETECT_NONE;
 	if (c->held_pins)
 		return pinned ? COWSCOPE_TRUE_POSITIVE : COWSCOPE_FALSE_NEGATIVE;
-	if (pinned && c->folio_pins)
-		return COWSCOPE_FALSE_POSITIVE_FOLIO;
-	if (c->refcount > explained)
-		return pinned ? COWSCOPE_UNVERIFIED_PINNED : COWSCOPE_UNVERIFIED;
+	/* A large folio counts pins apart, so there are some; are all ours? */
+	if (pinned && is_large(c))
+		return c->folio_pins && c->pincount == (s32)c->folio_pins ?
+		       COWSCOPE_FALSE_POSITIVE_FOLIO : COWSCOPE_UNVERIFIED_PINNED;
+	if (explained == COWSCOPE_COUNT_NA)
+		return COWSCOPE_DETECT_NONE;
 	if (pinned)
-		return COWSCOPE_FALSE_POSITIVE;
-	return c->held ? COWSCOPE_FALSE_NEGATIVE_GET : COWSCOPE_TRUE_NEGATIVE;
+		return c->refcount - explained < COWSCOPE_PIN_REFERENCES ?
+		       COWSCOPE_FALSE_POSITIVE : COWSCOPE_UNVERIFIED_PINNED;
+	if (c->held)
+		return COWSCOPE_FALSE_NEGATIVE_GET;
+	if (c->refcount > explained)
+		return COWSCOPE_UNVERIFIED;
+	return c->refcount > c->folio_mapcount ? COWSCOPE_TRUE_NEGATIVE : COWSCOPE_DETECT_NONE;
 }

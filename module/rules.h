@@ -26,16 +26,33 @@ struct cowscope_counts {
 	u32 holder;		/* id of one, the writer's own first, or 0 */
 };
 
-/* What page_maybe_dma_pinned() said of a page, and what is known of it. */
+/* What a pin adds to the references of a small page: GUP_PIN_COUNTING_BIAS. */
+#define COWSCOPE_PIN_REFERENCES	1024
+
+/*
+ * What page_maybe_dma_pinned() said of a page, and what is known of it: the
+ * first that holds. Known are cowscope's own holders, and that on a small page
+ * fewer than COWSCOPE_PIN_REFERENCES unexplained references hide no pin.
+ */
 enum cowscope_detection {
-	COWSCOPE_DETECT_NONE,		/* no reference but mappings; or not known */
+	COWSCOPE_DETECT_NONE,		/* not pinned, mappings explain it all; or
+					 * no counts to go by: the zero page, device
+					 * memory, hugetlb that nobody pins
+					 */
 	COWSCOPE_TRUE_POSITIVE,		/* pinned, and it is, by cowscope */
-	COWSCOPE_TRUE_NEGATIVE,		/* not pinned; caches explain it all */
-	COWSCOPE_FALSE_POSITIVE,	/* pinned, yet plain references explain it all */
-	COWSCOPE_FALSE_POSITIVE_FOLIO,	/* pinned, yet another page of the folio is */
+	COWSCOPE_TRUE_NEGATIVE,		/* not pinned; caches, or holders of other
+					 * pages of the folio, explain it all
+					 */
+	COWSCOPE_FALSE_POSITIVE,	/* pinned, yet so many mappings or plain
+					 * references explain it; a small page
+					 */
+	COWSCOPE_FALSE_POSITIVE_FOLIO,	/* pinned, yet all pins are cowscope's, on
+					 * other pages of the folio
+					 */
 	COWSCOPE_FALSE_NEGATIVE,	/* not pinned, yet it is, by cowscope */
-	COWSCOPE_FALSE_NEGATIVE_GET,	/* not pinned; a holder by FOLL_GET, which
-					 * the test cannot tell from a look-up
+	COWSCOPE_FALSE_NEGATIVE_GET,	/* not pinned; cowscope holds it by
+					 * FOLL_GET, which the test cannot tell from
+					 * a look-up
 					 */
 	COWSCOPE_UNVERIFIED_PINNED,	/* pinned, by somebody else perhaps */
 	COWSCOPE_UNVERIFIED,		/* not pinned; somebody unknown refers to it */
@@ -133,7 +150,7 @@ enum cowscope_verdict cowscope_ruling(unsigned int would, enum cowscope_decision
 				      enum cowscope_verdict otherwise);
 
 /**
- * cowscope_detect - was the kernel right about a pin?
+ * cowscope_detect - was the kernel's test for pins right about a page?
  * @c: counts with cowscope's holders
  */
 enum cowscope_detection cowscope_detect(const struct cowscope_counts *c);

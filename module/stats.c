@@ -9,6 +9,7 @@ struct stats __percpu *cowscope_stats;
 
 int stats_init(void)
 {
+	BUILD_BUG_ON(sizeof(struct stats) > PCPU_MIN_UNIT_SIZE);
 	cowscope_stats = alloc_percpu(struct stats);
 	return cowscope_stats ? 0 : -ENOMEM;
 }
@@ -185,7 +186,9 @@ void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *c
 		put_probe(&out, probes[i]);
 
 	for (i = 1; i < COWSCOPE_EVENTS; i++)
-		put(&out, sum(event[i]), "recorded.%s", cowscope_event_name(i));
+		put(&out, sum(recorded[i]), "recorded.%s", cowscope_event_name(i));
+	for (i = 1; i < COWSCOPE_EVENTS; i++)
+		put(&out, sum(unrecorded[i]), "unrecorded.%s", cowscope_event_name(i));
 
 	put_faults(&out);
 	put_rules(&out);
@@ -198,6 +201,7 @@ void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *c
 	put(&out, sum(wrprotect_unwalked), "wrprotect.unwalked");
 	put(&out, sum(lost_unlisted), "pin_lost.unlisted");
 	put(&out, ring_written(), "ring.written");
+	put(&out, ring_overwritten(), "ring.overwritten");
 	put(&out, ring_dropped(), "ring.dropped");
 	put(&out, filter_active(), "filter.active");
 }

@@ -15,7 +15,7 @@
  */
 struct probe_stats {
 	u64 entered;
-	u64 filtered;	/* by CONTROL FOLLOW */
+	u64 filtered;	/* left out before anything was read */
 	u64 declined;	/* of no interest, a thread's clone for example */
 	u64 ended;
 	u64 skipped;	/* ended, but without a place to keep its state */
@@ -23,7 +23,8 @@ struct probe_stats {
 
 struct stats {
 	struct probe_stats probe[PROBES];
-	u64 event[COWSCOPE_EVENTS];	/* written into a ring */
+	u64 recorded[COWSCOPE_EVENTS];		/* written into a ring */
+	u64 unrecorded[COWSCOPE_EVENTS];	/* left out: by the filter, or only counting */
 	u64 fault[COWSCOPE_LEVELS][COWSCOPE_DECISIONS][COWSCOPE_VERDICTS][COWSCOPE_KINDS];
 	/* What each rule would have meant; NONE: hangs on what is not known. */
 	u64 ruled[COWSCOPE_RULES][COWSCOPE_VERDICTS];

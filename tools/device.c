@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kernels.h"
+#include "output.h"
 
 static const char *const kernels[] = { COWSCOPE_KERNELS };
 
@@ -117,6 +118,19 @@ int device_control(const struct device *d, enum cowscope_control_op op, u32 pid)
 	struct cowscope_control arg = { .size = sizeof(arg), .op = op, .pid = pid };
 
 	return device_ioctl(d, COWSCOPE_CONTROL, &arg);
+}
+
+int device_switch(const struct device *d, unsigned int to)
+{
+	static const enum cowscope_control_op ops[] = {
+		[COWSCOPE_RECORDING_OFF] = COWSCOPE_CONTROL_DISABLE,
+		[COWSCOPE_RECORDING_ON] = COWSCOPE_CONTROL_ENABLE,
+		[COWSCOPE_RECORDING_COUNT] = COWSCOPE_CONTROL_COUNT,
+	};
+	int err = to < ARRAY_SIZE(ops) ? device_control(d, ops[to], 0) : -EINVAL;
+
+	return err ? fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
+			  strerror(-err)) : EXIT_SUCCESS;
 }
 
 int device_mark(const struct device *d, const char *text)

@@ -77,6 +77,15 @@ int device_map(struct device *d);
 int device_control(const struct device *d, enum cowscope_control_op op, u32 pid);
 
 /**
+ * device_switch - switch recording
+ * @d: the device; its info stays what it was when it was opened
+ * @to: enum cowscope_recording
+ *
+ * Returns 0, or an exit status after saying why not.
+ */
+int device_switch(const struct device *d, unsigned int to);
+
+/**
  * device_mark - write a text into the trace
  * @d: the device
  * @text: at most 48 bytes are taken

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* cowscope: the table of subcommands and what is common to their options. */
+#include "filter.h"
 #include "output.h"
 
 #include <ctype.h>
@@ -17,18 +18,31 @@ static const struct command commands[] = {
 	  "NAME is a scenario of 'cowscope list', or SCENARIO.HOLDER. FILE is one of your\n"
 	  "own: its name has a '/' or ends in \".lua\". Without any: all of the list.\n"
 	  "Exit status: 0 all passed, 1 one failed, 4 all were skipped.\n" },
-	{ "trace", cmd_trace, "[-f] [FILE]", "print what was recorded, in order of time",
-	  "  -f, --follow       go on with what comes, until interrupted\n"
+	{ "trace", cmd_trace, "[-f] [FILTER]... [FILE]", "print what was recorded, in order of time",
+	  "  -f, --follow       go on with what comes, until interrupted; with a FILTER\n"
+	  "                     nothing else is recorded meanwhile\n"
+	  FILTER_HELP
 	  "Without FILE: what the rings of the running kernel hold. FILE is made by\n"
 	  "'cowscope record -o FILE'.\n" },
-	{ "record", cmd_record, "[-o FILE] {-p PID | -- COMMAND [ARGUMENT]...}",
+	{ "record", cmd_record, "[-o FILE] [FILTER]... {-p PID | -- COMMAND [ARGUMENT]...}",
 	  "record one process and its descendants, then report",
 	  "  -o, --output=FILE  keep the records in FILE\n"
 	  "  -p, --pid=PID      a process that runs already, until it ends\n"
+	  FILTER_HELP
 	  "Ends when the process ends, or when interrupted. Exit status: the command's\n"
 	  "(128 + signal if one killed it, 127 if it was not found, 126 if it cannot be\n"
 	  "run); with -p 0.\n" },
-	{ "report", cmd_report, "FILE", "decisions by verdict and lost pages in a recording", NULL },
+	{ "report", cmd_report, "[FILTER]... FILE",
+	  "decisions by verdict, lost pages, the rules side by side",
+	  FILTER_HELP
+	  "FILE is made by 'cowscope record -o FILE'.\n" },
+	{ "stat", cmd_stat, "[FILTER]... [SECONDS | -p PID | -- COMMAND [ARGUMENT]...]",
+	  "count what is decided, without recording it",
+	  "  -p, --pid=PID      one process and its descendants, until it ends\n"
+	  FILTER_WHOSE_HELP
+	  "Counts all processes until interrupted, with SECONDS anew each time; or COMMAND\n"
+	  "and its descendants.\n"
+	  "Exit status: the command's, as of 'cowscope record'.\n" },
 	{ "page", cmd_page, "PID ADDRESS [LENGTH]", "the state of pages, and what a write would do",
 	  "PID is a process, ADDRESS decimal or 0x..., LENGTH in bytes or with K, M, G:\n"
 	  "every page that [ADDRESS, ADDRESS + LENGTH) touches. Nothing is faulted in.\n" },
@@ -88,6 +102,8 @@ void usage_error(const char *format, ...)
 	exit(EXIT_USAGE);
 }
 
+#define OPTIONS_MAX	8	/* long options of a subcommand's own */
+
 enum { OPT_JSON = 0x100, OPT_COLOR, OPT_VERSION };
 
 int next_option(int argc, char **argv, const char *shorts, const struct option *longs)
@@ -99,13 +115,13 @@ int next_option(int argc, char **argv, const char *shorts, const struct option *
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct option all[8 + ARRAY_SIZE(common)];
+	struct option all[OPTIONS_MAX + ARRAY_SIZE(common)];
 	bool plus = *shorts == '+';
 	char letters[32];
 	size_t n = 0;
 	int opt;
 
-	for (; longs && longs->name && n < 8; longs++)
+	for (; longs && longs->name && n < OPTIONS_MAX; longs++)
 		all[n++] = *longs;
 	memcpy(&all[n], common, sizeof(common));
 	snprintf(letters, sizeof(letters), "%s:h%s", plus ? "+" : "", shorts + plus);

@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "format.h"
+#include "number.h"
 #include "output.h"
 #include "rules.h"
 
@@ -316,31 +317,6 @@ static int pages(const struct device *d, u32 pid, u64 addr, u64 length)
 		    strerror(-err));
 }
 
-/* A number, decimal or 0x..., perhaps with K, M or G behind it. */
-static bool parse(const char *text, bool with_unit, u64 *value)
-{
-	bool is_hex = text[0] == '0' && (text[1] | 0x20) == 'x';
-	const char *units = "KMG", *unit;
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, is_hex ? 16 : 10);
-	if (errno)
-		return false;
-	unit = with_unit && *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
-	if (unit) {
-		unsigned int shift = 10 * (unit - units + 1);
-
-		if (*value > ~0ULL >> shift)
-			return false;
-		*value <<= shift;
-		end++;
-	}
-	return !*end;
-}
-
 int cmd_page(int argc, char **argv)
 {
 	u64 pid, addr, length = 1;
@@ -350,11 +326,11 @@ int cmd_page(int argc, char **argv)
 	if (next_option(argc, argv, "", NULL) != -1 || argc - optind < 2 || argc - optind > 3)
 		usage_error("PID and ADDRESS are needed");
 	argv += optind;
-	if (!parse(argv[0], false, &pid) || !pid || pid > 0x7fffffff)
+	if (!number_parse(argv[0], false, &pid) || !pid || pid > 0x7fffffff)
 		usage_error("'%s' is no process id", argv[0]);
-	if (!parse(argv[1], false, &addr))
+	if (!number_parse(argv[1], false, &addr))
 		usage_error("'%s' is no address: give it in decimal, or as 0x...", argv[1]);
-	if (argc - optind == 3 && (!parse(argv[2], true, &length) || !length))
+	if (argc - optind == 3 && (!number_parse(argv[2], true, &length) || !length))
 		usage_error("'%s' is no length: give bytes, or a number with K, M or G", argv[2]);
 	if (addr + length < addr)
 		usage_error("the range ends beyond the last address");

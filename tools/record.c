@@ -2,11 +2,11 @@
 /* cowscope record: follow one process and its descendants, then report. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "filter.h"
 #include "output.h"
 #include "recording.h"
 #include "signals.h"
@@ -22,11 +22,10 @@ struct recorder {
 	struct device device;
 	struct reader reader;
 	struct target target;
+	struct filter filter;
 	struct recording_out out;
 	const char *path;	/* of the recording, or NULL; NULL after an error */
-	bool is_command;	/* the target was started here */
-	bool enabled_here;
-	bool warned;		/* by a first signal */
+	bool switched;		/* to recording, from what it was */
 	int signals;		/* signalfd */
 	int interrupted;	/* by this signal, the target runs on */
 	u64 missed_before;
@@ -103,24 +102,6 @@ static u64 drain(struct recorder *rec, u64 horizon)
 	return n;
 }
 
-/*
- * A terminal sends its signals to the command too, which may end by itself and
- * be recorded to its end; what was sent to this process alone is handed on.
- * The second signal ends the recording at once.
- */
-static void take_signal(struct recorder *rec)
-{
-	struct signalfd_siginfo info;
-
-	if (!signals_read(rec->signals, &info))
-		return;
-	if (!rec->is_command || rec->warned)
-		rec->interrupted = info.ssi_signo;
-	else if (info.ssi_code != SI_KERNEL)
-		kill(rec->target.pid, info.ssi_signo);
-	rec->warned = true;
-}
-
 static void watch(struct recorder *rec)
 {
 	struct pollfd p[] = {
@@ -135,7 +116,7 @@ static void watch(struct recorder *rec)
 		if (poll(p, n ? 2 : 3, n ? NAP_MS : IDLE_MS) < 0 && errno != EINTR)
 			break;
 		if (p[1].revents)
-			take_signal(rec);
+			rec->interrupted = target_signal(&rec->target, rec->signals);
 	} while (!p[0].revents && !rec->interrupted);
 	drain(rec, READER_ALL);
 }
@@ -179,32 +160,19 @@ static int begin(struct recorder *rec)
 	const struct device *d = &rec->device;
 	int err;
 
-	err = device_control(d, COWSCOPE_CONTROL_FOLLOW, rec->target.pid);
-	switch (-err) {
-	case 0:
-		break;
-	case EBUSY:
-		return fail("another 'cowscope record' is running: wait for it to end");
-	case ESRCH:
-		return fail("no process %d", rec->target.pid);
-	case EOPNOTSUPP:
-		return fail("this kernel has no sched_process_fork tracepoint to follow descendants by");
-	default:
-		return fail("cannot follow process %d: %s", rec->target.pid, strerror(-err));
-	}
+	err = target_follow(&rec->target, d);
+	if (!err)
+		err = filter_begin(&rec->filter, d);
+	if (err)
+		return err;
 	rec->began = monotonic_ns();
 	err = reader_open(&rec->reader, &rec->device, READER_NOW);
 	if (err)
 		return fail("cannot map the rings: %s", strerror(-err));
 	rec->missed_before = count_missed(d);
-	if (d->info.enabled)
-		return EXIT_SUCCESS;
-	err = device_control(d, COWSCOPE_CONTROL_ENABLE, 0);
-	if (err)
-		return fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
-			    strerror(-err));
-	rec->enabled_here = true;
-	return EXIT_SUCCESS;
+	err = device_switch(d, COWSCOPE_RECORDING_ON);
+	rec->switched = !err;
+	return err;
 }
 
 static void report(struct recorder *rec)
@@ -230,18 +198,13 @@ static void report(struct recorder *rec)
 /* With the device open, the file begun and the target known. */
 static void record(struct recorder *rec, const char *name)
 {
-	int err;
-
 	rec->status = begin(rec);
 	if (rec->status)
 		return;
-	if (rec->is_command) {
-		err = target_go(&rec->target);
-		if (err) {
-			fail("cannot run %s: %s", name, strerror(-err));
-			rec->status = err == -ENOENT ? 127 : 126;
+	if (rec->target.is_command) {
+		rec->status = target_go(&rec->target, name);
+		if (rec->status)
 			return;
-		}
 	}
 	watch(rec);
 	report(rec);
@@ -256,15 +219,9 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 		return fail("%s", device_error(err));
 
 	rec->signals = signals_open();
-	if (rec->is_command)
-		err = target_start(&rec->target, argv);
-	else
-		err = target_attach(&rec->target, pid);
+	err = pid ? target_attach(&rec->target, pid) : target_start(&rec->target, argv);
 	if (err)
-		return rec->is_command ? fail("cannot start a process: %s", strerror(-err)) :
-		       err == -EINVAL ? fail("%d is a thread: give its process", pid) :
-		       err == -ESRCH ? fail("no process %d", pid) :
-				       fail("process %d: %s", pid, strerror(-err));
+		return err;
 
 	err = rec->path ? recording_create(&rec->out, rec->path, rec->device.info.rule) : 0;
 	if (err)
@@ -273,11 +230,11 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 	else
 		record(rec, argv[0]);
 
-	if (rec->enabled_here)
-		device_control(&rec->device, COWSCOPE_CONTROL_DISABLE, 0);
+	if (rec->switched)
+		device_switch(&rec->device, rec->device.info.enabled);
 	if (rec->path)
 		recording_discard(&rec->out);
-	if (rec->is_command)
+	if (rec->target.is_command)
 		ended = rec->interrupted ? 128 + rec->interrupted : target_end(&rec->target);
 	if (!rec->status)
 		rec->status = ended;
@@ -293,26 +250,22 @@ int cmd_record(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "pid", required_argument, NULL, 'p' },
+		FILTER_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
 	struct recorder *rec = calloc(1, sizeof(*rec));
-	long pid = 0;
-	char *end;
+	pid_t pid = 0;
 	int opt, status;
 
 	if (!rec)
 		return fail("out of memory");
 	while ((opt = next_option(argc, argv, "+o:p:", longs)) != -1) {
-		if (opt == 'o') {
+		if (opt == 'o')
 			rec->path = optarg;
-			continue;
-		}
-		pid = strtol(optarg, &end, 10);
-		if (*end || end == optarg || pid <= 0 || pid > 0x7fffffff)
-			usage_error("'%s' is no process id", optarg);
+		else if (!filter_option(&rec->filter, opt))
+			pid = target_pid(optarg);
 	}
-	rec->is_command = optind < argc;
-	if (rec->is_command == !!pid)
+	if ((optind < argc) == !!pid)
 		usage_error("either -p PID or a COMMAND is needed");
 	status = run(rec, argv + optind, pid);
 	free(rec);

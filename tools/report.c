@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /* cowscope report: what a recording comes down to. */
+#include "filter.h"
 #include "output.h"
 #include "recording.h"
 #include "summary.h"
 
 int cmd_report(int argc, char **argv)
 {
+	static const struct option longs[] = {
+		FILTER_OPTIONS,
+		{ NULL, 0, NULL, 0 },
+	};
 	struct cowscope_record r;
 	struct recording_in in;
 	struct summary_about about;
 	struct summary *s;
-	int status = EXIT_SUCCESS;
+	struct filter filter = { 0 };
+	int opt, status = EXIT_SUCCESS;
 
-	if (next_option(argc, argv, "", NULL) != -1 || optind + 1 != argc)
+	while ((opt = next_option(argc, argv, "", longs)) != -1)
+		filter_option(&filter, opt);
+	if (optind + 1 != argc)
 		usage_error("one FILE is needed");
 	if (!recording_open(&in, argv[optind])) {
 		status = fail("%s: %s", argv[optind], in.error);
@@ -32,7 +40,8 @@ int cmd_report(int argc, char **argv)
 		.unknown_loss = in.header.records == ~0ULL,
 	};
 	while (recording_next(&in, &r))
-		summary_add(s, &r);
+		if (filter_passes(&filter, &r, names_comm(&in.names, r.pid)))
+			summary_add(s, &r);
 	summary_print(s, &in.names, &about);
 	if (*in.error)
 		status = fail("%s: %s", argv[optind], in.error);

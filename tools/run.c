@@ -152,15 +152,10 @@ static int with_device(struct plan *p, const struct show *show)
 	if (err)
 		return fail("%s", device_error(err));
 	p->device = &d;
-	if (!d.info.enabled) {
-		err = device_control(&d, COWSCOPE_CONTROL_ENABLE, 0);
-		if (err)
-			return fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
-				    strerror(-err));
-	}
-	status = run_plan(p, show);
-	if (!d.info.enabled)
-		device_control(&d, COWSCOPE_CONTROL_DISABLE, 0);
+	status = device_switch(&d, COWSCOPE_RECORDING_ON);
+	if (!status)
+		status = run_plan(p, show);
+	device_switch(&d, d.info.enabled);
 	device_close(&d);
 	return status;
 }

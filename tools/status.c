@@ -8,6 +8,11 @@
 #include "output.h"
 
 #define PROBES	"/sys/kernel/debug/cowscope/probes"
+#define FILTER	"/sys/kernel/debug/cowscope/filter"
+
+/* enum cowscope_recording */
+static const char *const states[] = { "off", "on", "only counting" };
+static const enum color paints[] = { COLOR_WARN, COLOR_GOOD, COLOR_WARN };
 
 /* "a b c": the events that can be seen here, or those that cannot. */
 static void list_events(char *buf, size_t size, u32 events)
@@ -20,6 +25,23 @@ static void list_events(char *buf, size_t size, u32 events)
 		if (events & 1u << i)
 			n += snprintf(buf + n, size - n, "%s%s", n ? " " : "",
 				      cowscope_event_name(i));
+}
+
+/* "comm redis; event cow_fault,fork": what is recorded. */
+static void describe_filter(char *buf, size_t size)
+{
+	FILE *file = fopen(FILTER, "re");
+	char line[256];
+	size_t n = 0;
+
+	snprintf(buf, size, "not known");
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file) && n < size) {
+		line[strcspn(line, "\n")] = '\0';
+		n += snprintf(buf + n, size - n, "%s%s", n ? "; " : "", line);
+	}
+	fclose(file);
 }
 
 static FILE *open_probes(void)
@@ -108,6 +130,7 @@ static struct json_object *stats_json(const char *stats)
 static void status_json(const struct cowscope_info *info, const char *release, const char *stats)
 {
 	struct json_object *object = json_object_new_object();
+	char filter[512];
 
 	json_object_object_add(object, "loaded", json_object_new_boolean(true));
 	json_add(object, "version", info->version);
@@ -115,7 +138,12 @@ static void status_json(const struct cowscope_info *info, const char *release, c
 	json_add(object, "kernel", release);
 	json_object_object_add(object, "supported", json_object_new_boolean(kernel_supported()));
 	json_add(object, "rule", cowscope_rule_name(info->rule));
-	json_object_object_add(object, "recording", json_object_new_boolean(info->enabled));
+	json_object_object_add(object, "recording",
+			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_ON));
+	json_object_object_add(object, "counting",
+			       json_object_new_boolean(info->enabled != COWSCOPE_RECORDING_OFF));
+	describe_filter(filter, sizeof(filter));
+	json_add(object, "filter", strcmp(filter, "none") ? filter : NULL);
 	json_add_number(object, "rings", info->cpus);
 	json_add_number(object, "ring_records", info->ring_records);
 	json_object_object_add(object, "events", events_json(info->events));
@@ -128,12 +156,12 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 {
 	const u32 all = (1u << COWSCOPE_EVENTS) - 2;
 	u64 missed = stats_missed(stats);
-	char events[256];
+	unsigned int state = info->enabled < ARRAY_SIZE(states) ? info->enabled : 0;
+	char events[256], filter[512];
 
 	printf("module     %s%s, recording is %s%s%s\n", info->version,
 	       strcmp(info->version, COWSCOPE_VERSION) ? " (the command is " COWSCOPE_VERSION ")" : "",
-	       color_on(info->enabled ? COLOR_GOOD : COLOR_WARN), info->enabled ? "on" : "off",
-	       color_off(COLOR_GOOD));
+	       color_on(paints[state]), states[state], color_off(paints[state]));
 	printf("kernel     %s, %s: %s\n", release,
 	       kernel_supported() ? "one of those supported" : "not one of those supported",
 	       kernel_list());
@@ -144,9 +172,11 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 		list_events(events, sizeof(events), ~info->events & all);
 		printf("sees not   %s\n", events);
 	}
-	printf("records    %llu written, the last %u of each of %u CPUs are kept%s\n",
+	describe_filter(filter, sizeof(filter));
+	printf("filter     %s\n", filter);
+	printf("records    %llu written, the last %u of each of %u CPUs are kept\n",
 	       (unsigned long long)stats_sum(stats, "ring.written"), info->ring_records,
-	       info->cpus, stats_sum(stats, "filter.active") ? ", of some processes only" : "");
+	       info->cpus);
 	printf("missed     %s%llu%s\n", color_on(missed ? COLOR_BAD : COLOR_NONE),
 	       (unsigned long long)missed, color_off(missed ? COLOR_BAD : COLOR_NONE));
 	print_probes();

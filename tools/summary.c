@@ -28,6 +28,7 @@ static void add_fault(struct summary *s, const struct cowscope_record *r)
 		s->predicted++;
 		s->mispredicted += predicted != decision;
 	}
+	rulings_add(&s->rulings, r);
 	switch (r->verdict) {
 	case COWSCOPE_VERDICT_LEAK:
 	case COWSCOPE_VERDICT_PIN_LOST:
@@ -276,6 +277,7 @@ void summary_print(const struct summary *s, const struct names *names,
 	static const char *const uffd_wp_words[4] = { "pages", "changed", "pinned", "held" };
 
 	print_counts(s);
+	rulings_print(&s->rulings, about->rule);
 	print_pages(s, names);
 	if (!output.json)
 		putchar('\n');

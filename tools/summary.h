@@ -5,6 +5,7 @@
 
 #include "names.h"
 #include "pure.h"
+#include "rulings.h"
 #include <linux/cowscope.h>
 
 /* More lost pages than this are counted, not kept. */
@@ -25,6 +26,7 @@ struct summary {
 	u64 last;
 	/* by event, level, decision and verdict; the last ones are out of range */
 	u64 count[COWSCOPE_EVENTS + 1][4][16][COWSCOPE_VERDICTS + 1];
+	struct rulings rulings;
 	u64 predicted;		/* cow_faults with a definite prediction... */
 	u64 mispredicted;	/* ... that did not come true */
 	struct summary_op fork, clear_refs, uffd_wp;

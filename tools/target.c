@@ -10,6 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cowscope.h"
+#include "filter.h"
+#include "output.h"
+#include "signals.h"
+
 static int open_pidfd(pid_t pid)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
@@ -41,7 +46,7 @@ static void close_pair(const int *pair)
 	close(pair[1]);
 }
 
-int target_start(struct target *t, char **argv)
+static int start(struct target *t, char **argv)
 {
 	int go[2], failed[2], err;
 
@@ -69,28 +74,69 @@ int target_start(struct target *t, char **argv)
 		close(failed[0]);
 		return err;
 	}
+	t->is_command = true;
 	t->go = go[1];
 	t->failed = failed[0];
 	return 0;
+}
+
+int target_start(struct target *t, char **argv)
+{
+	int err = start(t, argv);
+
+	return err ? fail("cannot start a process: %s", strerror(-err)) : EXIT_SUCCESS;
+}
+
+pid_t target_pid(const char *text)
+{
+	char *end;
+	long pid = strtol(text, &end, 10);
+
+	if (*end || end == text || pid <= 0 || pid > 0x7fffffff)
+		usage_error("'%s' is no process id", text);
+	return pid;
 }
 
 int target_attach(struct target *t, pid_t pid)
 {
 	*t = (struct target){ .pid = pid, .go = -1, .failed = -1 };
 	t->pidfd = open_pidfd(pid);
-	return t->pidfd < 0 ? t->pidfd : 0;
+	switch (t->pidfd) {
+	case -EINVAL:
+		return fail("%d is a thread: give its process", pid);
+	case -ESRCH:
+		return fail("no process %d", pid);
+	}
+	return t->pidfd < 0 ? fail("process %d: %s", pid, strerror(-t->pidfd)) : EXIT_SUCCESS;
 }
 
-int target_go(struct target *t)
+int target_follow(const struct target *t, const struct device *d)
+{
+	int err = device_control(d, COWSCOPE_CONTROL_FOLLOW, t->pid);
+
+	switch (err) {
+	case 0:
+		return EXIT_SUCCESS;
+	case -ESRCH:
+		return fail("no process %d", t->pid);
+	case -EOPNOTSUPP:
+		return fail("this kernel has no sched_process_fork tracepoint to follow descendants by");
+	default:
+		return filter_error(err);
+	}
+}
+
+int target_go(struct target *t, const char *name)
 {
 	int err = 0;
 
 	if (write(t->go, "", 1) != 1)
-		return -errno;
+		err = errno;
 	/* A successful execution closes the pipe. */
-	if (read(t->failed, &err, sizeof(err)) != sizeof(err))
-		return 0;
-	return -err;
+	else if (read(t->failed, &err, sizeof(err)) != sizeof(err))
+		return EXIT_SUCCESS;
+	fail("cannot run %s: %s", name, strerror(err));
+	return err == ENOENT ? 127 : 126;
 }
 
 void target_detach(struct target *t)
@@ -100,6 +146,20 @@ void target_detach(struct target *t)
 		close(t->go);
 	if (t->failed >= 0)
 		close(t->failed);
+}
+
+int target_signal(struct target *t, int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (!signals_read(signals, &info))
+		return 0;
+	if (!t->is_command || t->warned)
+		return info.ssi_signo;
+	if (info.ssi_code != SI_KERNEL)
+		kill(t->pid, info.ssi_signo);
+	t->warned = true;
+	return 0;
 }
 
 int target_end(struct target *t)

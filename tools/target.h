@@ -6,19 +6,29 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "device.h"
+
 struct target {
 	pid_t pid;
+	bool is_command;	/* started here */
+	bool warned;		/* by a first signal */
 	int pidfd;		/* readable when the process has ended */
 	int go;			/* a started command waits for this pipe, or -1 */
 	int failed;		/* ... and says here that it cannot be run, or -1 */
 };
 
 /**
+ * target_pid - a process number of the command line
+ * @text: as given; does not return if it is none
+ */
+pid_t target_pid(const char *text);
+
+/**
  * target_start - fork a command that does nothing yet
  * @t: filled in
  * @argv: the command
  *
- * Returns 0 or a negative errno.
+ * Returns 0, or an exit status after saying why not. So for the next three.
  */
 int target_start(struct target *t, char **argv);
 
@@ -26,18 +36,35 @@ int target_start(struct target *t, char **argv);
  * target_attach - take a process that runs
  * @t: filled in
  * @pid: the process
- *
- * Returns 0 or a negative errno: ESRCH: there is none; EINVAL: it is a thread.
  */
 int target_attach(struct target *t, pid_t pid);
 
 /**
+ * target_follow - have the module follow it and its descendants alone
+ * @t: the target
+ * @d: the device; as long as it is open
+ */
+int target_follow(const struct target *t, const struct device *d);
+
+/**
  * target_go - let the command begin
  * @t: from target_start()
+ * @name: of the command, to say what could not be executed
  *
- * Returns 0, or the negative errno with which it could not be executed.
+ * The exit status is a shell's: 127 if it was not found, else 126.
  */
-int target_go(struct target *t);
+int target_go(struct target *t, const char *name);
+
+/**
+ * target_signal - take a signal that asks to come to an end
+ * @t: the target
+ * @signals: from signals_open()
+ *
+ * A terminal sends its signals to a command too, which may end by itself and be
+ * watched to its end; what was sent to this process alone is handed on. The
+ * second signal ends it. Returns the signal by which to end at once, or 0.
+ */
+int target_signal(struct target *t, int signals);
 
 /**
  * target_end - wait for a started command, or kill it if it was never let go

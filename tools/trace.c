@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "filter.h"
 #include "output.h"
 #include "recording.h"
 #include "signals.h"
@@ -12,72 +13,96 @@
 /* How long to wait for more before printing: many records, few wakeups. */
 #define NAP_MS	50
 
-static int trace_file(const char *path)
+static int trace_file(const char *path, struct filter *f)
 {
 	struct cowscope_record r;
 	struct recording_in in;
 	int status = EXIT_SUCCESS;
 
 	if (recording_open(&in, path))
-		while (recording_next(&in, &r))
-			record_print(&r, names_comm(&in.names, r.pid));
+		while (recording_next(&in, &r)) {
+			const char *comm = names_comm(&in.names, r.pid);
+
+			if (filter_passes(f, &r, comm))
+				record_print(&r, comm);
+		}
 	if (*in.error)
 		status = fail("%s: %s", path, in.error);
 	recording_close(&in);
 	return status;
 }
 
-static void print_batch(const struct device *d, struct reader *r, u64 horizon)
+/* What to print; the module filters what comes after @began. */
+struct tracer {
+	struct device device;
+	struct reader reader;
+	struct filter filter;
+	u64 began;		/* CLOCK_MONOTONIC, ns */
+};
+
+static void print_batch(struct tracer *t, u64 horizon)
 {
 	struct cowscope_record record;
 	struct cowscope_task task;
 
-	reader_batch(r, horizon);
-	while (reader_next(r, &record))
-		record_print(&record, device_task(d, record.pid, &task) ? task.comm : NULL);
+	reader_batch(&t->reader, horizon);
+	while (reader_next(&t->reader, &record)) {
+		const char *comm = device_task(&t->device, record.pid, &task) ? task.comm : NULL;
+
+		if (record.ts >= t->began || filter_passes(&t->filter, &record, comm))
+			record_print(&record, comm);
+	}
 }
 
-static void follow(const struct device *d, struct reader *r)
+static void follow(struct tracer *t)
 {
 	struct pollfd p[] = {
 		{ .fd = signals_open(), .events = POLLIN },
-		{ .fd = d->fd, .events = POLLIN },
+		{ .fd = t->device.fd, .events = POLLIN },
 	};
 
 	while (!p[0].revents && !ferror(stdout)) {
-		print_batch(d, r, reader_horizon());
+		print_batch(t, reader_horizon());
 		fflush(stdout);
 		/* First to let records gather and come of age, then for more. */
 		if (!poll(p, 1, NAP_MS))
 			poll(p, 2, NAP_MS);
 	}
-	print_batch(d, r, READER_ALL);
+	print_batch(t, READER_ALL);
 	close(p[0].fd);
 }
 
-static int trace_rings(bool following)
+static int trace_rings(struct tracer *t, bool following)
 {
-	struct device d;
-	struct reader r;
+	struct reader *r = &t->reader;
 	int err;
 
-	err = device_open(&d);
+	err = device_open(&t->device);
 	if (err)
 		return fail("%s", device_error(err));
-	err = reader_open(&r, &d, READER_OLDEST);
+	t->began = READER_ALL;
+	if (following) {
+		err = filter_begin(&t->filter, &t->device);
+		t->began = monotonic_ns();
+	}
+	if (!err) {
+		err = reader_open(r, &t->device, READER_OLDEST);
+		if (err)
+			err = fail("cannot map the rings: %s", strerror(-err));
+	}
 	if (err) {
-		device_close(&d);
-		return fail("cannot map the rings: %s", strerror(-err));
+		device_close(&t->device);
+		return err;
 	}
 	if (following)
-		follow(&d, &r);
+		follow(t);
 	else
-		print_batch(&d, &r, READER_ALL);
-	if (following || reader_lost(&r))
+		print_batch(t, READER_ALL);
+	if (following || reader_lost(r))
 		note("lost %llu records that were overwritten before they were read",
-		     (unsigned long long)reader_lost(&r));
-	reader_close(&r);
-	device_close(&d);
+		     (unsigned long long)reader_lost(r));
+	reader_close(r);
+	device_close(&t->device);
 	return EXIT_SUCCESS;
 }
 
@@ -85,15 +110,20 @@ int cmd_trace(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "follow", no_argument, NULL, 'f' },
+		FILTER_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
+	struct tracer t = { 0 };
 	bool following = false;
+	int opt;
 
-	while (next_option(argc, argv, "f", longs) != -1)
-		following = true;
+	while ((opt = next_option(argc, argv, "f", longs)) != -1)
+		if (!filter_option(&t.filter, opt))
+			following = true;
 	if (optind + 1 < argc)
 		usage_error("more than one FILE");
 	if (following && optind < argc)
 		usage_error("a FILE cannot be followed");
-	return finish(optind < argc ? trace_file(argv[optind]) : trace_rings(following));
+	return finish(optind < argc ? trace_file(argv[optind], &t.filter) :
+				      trace_rings(&t, following));
 }

@@ -7,7 +7,7 @@
 
 static const struct group *const groups[] = {
 	&format_group, &rules_group, &ring_group, &reader_group, &recording_group, &output_group,
-	&summary_group, &judge_group,
+	&summary_group, &judge_group, &match_group,
 };
 
 struct cowscope_record lost_pin(void)
@@ -24,7 +24,8 @@ struct cowscope_record lost_pin(void)
 				      COWSCOPE_PTE_SOFT_DIRTY),
 		.refcount = 2,
 		.mapcount = 1,
-		.state = KIND(ANON) | LEVEL(PTE) | PINNED(NO) | COWSCOPE_STATE_LRU,
+		.state = KIND(ANON) | LEVEL(PTE) | PINNED(NO) | COWSCOPE_STATE_LRU |
+			 OTHERWISE(FINE),
 		.holder = 3,
 		.duration = 812,
 		.ret = 8,

@@ -20,7 +20,7 @@ static void line_of_fault(void **state)
 	struct cowscope_record r = lost_pin();
 
 	expect(&r, "redis-server",
-	       "redis-server-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11 pte=.d..->wds. kind=anon order=0 refcount=2 mapcount=1 exclusive=- pinned=no page_flags=lru decision=copy predicted=copy verdict=pin_lost otherwise=- holder=3 mapcount_rule=reuse page_count_rule=copy exclusive_rule=- ret=0x8 ns=812");
+	       "redis-server-812 [001] 71.204518: cow_fault: level=pte addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11 pte=.d..->wds. kind=anon order=0 refcount=2 mapcount=1 exclusive=- pinned=no page_flags=lru decision=copy predicted=copy verdict=pin_lost otherwise=fine holder=3 mapcount_rule=reuse page_count_rule=copy exclusive_rule=- ret=0x8 ns=812");
 }
 
 static void line_of_fault_reused(void **state)

@@ -228,7 +228,7 @@ static void colors(void **state)
 
 	assert_true(output_color("always"));
 	text = captured(print_record, &r);
-	assert_non_null(strstr(text, " \033[31mverdict=pin_lost\033[0m otherwise=- holder=3"));
+	assert_non_null(strstr(text, " \033[31mverdict=pin_lost\033[0m otherwise=fine holder=3"));
 	free(text);
 	text = captured(print_table, NULL);
 	assert_non_null(strstr(text, "\033[31mK\xc3\xbche\033[0m"));

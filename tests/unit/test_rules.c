@@ -368,6 +368,128 @@ static void judges(void **state)
 	}
 }
 
+/* The other decision, on the same page. */
+static void judges_otherwise(void **state)
+{
+	struct cowscope_counts c = counts(ANON | LRU, 2, 1, 0);
+
+	c.held_own = c.held_refs = 1;
+	assert_int_equal(cowscope_otherwise(&c, C), V(FINE));
+	assert_int_equal(cowscope_otherwise(&c, R), V(PIN_LOST));
+	c.held_other = 1;
+	assert_int_equal(cowscope_otherwise(&c, C), V(LEAK));
+	c = counts(ANON | LRU, 2, 2, 0);
+	assert_int_equal(cowscope_otherwise(&c, R), V(NEEDED));
+	c = counts(ANON | LRU, 1, 1, 0);
+	assert_int_equal(cowscope_otherwise(&c, R), V(SUPERFLUOUS));
+	assert_int_equal(cowscope_otherwise(&c, COWSCOPE_RACED), V(NONE));
+	assert_int_equal(cowscope_otherwise(&c, COWSCOPE_UNSHARE), V(NONE));
+	assert_int_equal(cowscope_otherwise(&c, N), V(NONE));
+	c.state |= COWSCOPE_STATE_SHARED_VMA;
+	assert_int_equal(cowscope_otherwise(&c, R), V(NONE));
+}
+
+static void rules(void **state)
+{
+	assert_int_equal(cowscope_ruling(C, C, V(PIN_LOST), V(FINE)), V(PIN_LOST));
+	assert_int_equal(cowscope_ruling(R, C, V(PIN_LOST), V(FINE)), V(FINE));
+	assert_int_equal(cowscope_ruling(C, R, V(LEAK), V(NEEDED)), V(NEEDED));
+	assert_int_equal(cowscope_ruling(R, R, V(LEAK), V(NEEDED)), V(LEAK));
+	assert_int_equal(cowscope_ruling(0, C, V(PIN_LOST), V(FINE)), V(NONE));
+	assert_int_equal(cowscope_ruling(3, R, V(FINE), V(NEEDED)), V(NONE));
+}
+
+#define D(what)	COWSCOPE_##what
+#define FILE_	(KIND(FILE) | LRU | COWSCOPE_STATE_MAPPING)
+#define NO_PIN	PINNED(NO)
+#define PIN	PINNED(YES)
+
+/* Expectations from mm.h: a small page is "pinned" from 1024 references on. */
+static const struct {
+	const char *what;
+	u32 state;
+	s32 refcount, mapcount, folio_mapcount, pincount;
+	u32 held, held_pins, folio_pins;
+	s32 refs;		/* what cowscope's holders add to refcount */
+	enum cowscope_detection detection;
+} detections[] = {
+	{ "mapped only", ANON | LRU | NO_PIN, 1, 1, 0, NA, 0, 0, 0, 0, D(DETECT_NONE) },
+	{ "shared only", ANON | LRU | NO_PIN, 7, 7, 0, NA, 0, 0, 0, 0, D(DETECT_NONE) },
+	{ "KSM", KIND(KSM) | LRU | NO_PIN, 9, 9, 0, NA, 0, 0, 0, 0, D(DETECT_NONE) },
+	{ "zero page", KIND(ZERO), NA, NA, NA, NA, 0, 0, 0, 0, D(DETECT_NONE) },
+	{ "mappings not known", ANON | LRU | THP | NO_PIN, 600, 1, NA, 0, 0, 0, 0, 0,
+	  D(DETECT_NONE) },
+
+	{ "a pin", ANON | LRU | PIN, 1025, 1, 0, NA, 1, 1, 1, 1024, D(TRUE_POSITIVE) },
+	{ "a pin and a stranger", ANON | LRU | PIN, 1026, 1, 0, NA, 1, 1, 1, 1024,
+	  D(TRUE_POSITIVE) },
+	{ "a pin on a THP", ANON | LRU | THP | PIN, 513, 1, 512, 1, 1, 1, 1, 1,
+	  D(TRUE_POSITIVE) },
+	{ "a pin on hugetlb", KIND(HUGETLB) | THP | PIN, 2, 1, 1, 1, 1, 1, 1, 1,
+	  D(TRUE_POSITIVE) },
+	{ "a pin that is not seen", ANON | LRU | NO_PIN, 2, 1, 0, NA, 1, 1, 1, 1024,
+	  D(FALSE_NEGATIVE) },
+
+	{ "LRU cache", ANON | NO_PIN, 2, 1, 0, NA, 0, 0, 0, 0, D(TRUE_NEGATIVE) },
+	{ "swap cache", ANON | LRU | SWAP | NO_PIN, 2, 1, 0, NA, 0, 0, 0, 0, D(TRUE_NEGATIVE) },
+	{ "file", FILE_ | NO_PIN, 2, 1, 0, NA, 0, 0, 0, 0, D(TRUE_NEGATIVE) },
+	{ "another page of the folio is held", ANON | LRU | THP | NO_PIN, 513, 1, 512, 0, 0, 0, 0,
+	  1, D(TRUE_NEGATIVE) },
+
+	{ "1100 references", ANON | LRU | PIN, 1101, 1, 0, NA, 1100, 0, 0, 1100,
+	  D(FALSE_POSITIVE) },
+	{ "1100 mappings", ANON | LRU | PIN, 1100, 1100, 0, NA, 0, 0, 0, 0, D(FALSE_POSITIVE) },
+	{ "KSM, 1100 mappings", KIND(KSM) | LRU | PIN, 1100, 1100, 0, NA, 0, 0, 0, 0,
+	  D(FALSE_POSITIVE) },
+	{ "file, 1023 mappings", FILE_ | PIN, 1024, 1023, 0, NA, 0, 0, 0, 0, D(FALSE_POSITIVE) },
+	{ "1100 mappings and a stranger", ANON | LRU | PIN, 1101, 1100, 0, NA, 0, 0, 0, 0,
+	  D(FALSE_POSITIVE) },
+	{ "1023 strangers more", ANON | LRU | PIN, 2123, 1100, 0, NA, 0, 0, 0, 0,
+	  D(FALSE_POSITIVE) },
+	{ "1024 strangers more", ANON | LRU | PIN, 2124, 1100, 0, NA, 0, 0, 0, 0,
+	  D(UNVERIFIED_PINNED) },
+
+	{ "another page is pinned", ANON | LRU | THP | PIN, 513, 1, 512, 1, 0, 0, 1, 1,
+	  D(FALSE_POSITIVE_FOLIO) },
+	{ "held, another page is pinned", ANON | LRU | THP | PIN, 514, 1, 512, 1, 1, 0, 1, 2,
+	  D(FALSE_POSITIVE_FOLIO) },
+	{ "another is, by a stranger too", ANON | LRU | THP | PIN, 514, 1, 512, 2, 0, 0, 1, 1,
+	  D(UNVERIFIED_PINNED) },
+	{ "a stranger pins a THP", ANON | LRU | THP | PIN, 513, 1, 512, 1, 0, 0, 0, 0,
+	  D(UNVERIFIED_PINNED) },
+	{ "the same, off the LRU", ANON | THP | PIN, 513, 1, 512, 1, 0, 0, 0, 0,
+	  D(UNVERIFIED_PINNED) },
+
+	{ "one reference", ANON | LRU | NO_PIN, 2, 1, 0, NA, 1, 0, 0, 1, D(FALSE_NEGATIVE_GET) },
+	{ "and a stranger's", ANON | LRU | NO_PIN, 3, 1, 0, NA, 1, 0, 0, 1,
+	  D(FALSE_NEGATIVE_GET) },
+	{ "vmsplice", ANON | LRU | NO_PIN, 2, 1, 0, NA, 0, 0, 0, 0, D(UNVERIFIED) },
+	{ "vmsplice, in an LRU cache", ANON | NO_PIN, 3, 1, 0, NA, 0, 0, 0, 0, D(UNVERIFIED) },
+	{ "io_uring", ANON | LRU | PIN, 1025, 1, 0, NA, 0, 0, 0, 0, D(UNVERIFIED_PINNED) },
+};
+
+static void detects(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(detections); i++) {
+		struct cowscope_counts c = counts(detections[i].state, detections[i].refcount,
+						  detections[i].mapcount,
+						  detections[i].folio_mapcount);
+		enum cowscope_detection d;
+
+		c.pincount = detections[i].pincount;
+		c.held = detections[i].held;
+		c.held_pins = detections[i].held_pins;
+		c.folio_pins = detections[i].folio_pins;
+		c.held_refs = detections[i].refs;
+		d = cowscope_detect(&c);
+		if (d != detections[i].detection)
+			fail_msg("%s: %d, expected %d", detections[i].what, d,
+				 detections[i].detection);
+	}
+}
+
 static void explains(void **state)
 {
 	struct cowscope_counts c = counts(ANON | LRU, 2, 1, 0);
@@ -489,6 +611,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(predicts_nothing_unread),
 	cmocka_unit_test(would_decide),
 	cmocka_unit_test(judges),
+	cmocka_unit_test(judges_otherwise),
+	cmocka_unit_test(rules),
+	cmocka_unit_test(detects),
 	cmocka_unit_test(explains),
 	cmocka_unit_test(agrees),
 };

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "format.h"
 #include "output.h"
 #include "summary.h"
 
@@ -32,6 +33,8 @@ static void add(unsigned int decision, unsigned int verdict, unsigned int times)
 
 	r.outcome = COWSCOPE_OUTCOME(decision, decision);
 	r.verdict = verdict;
+	if (decision == COWSCOPE_REUSE)
+		r.rules = COWSCOPE_REUSE | COWSCOPE_REUSE << 2;
 	if (verdict != COWSCOPE_VERDICT_PIN_LOST)
 		r.holder = 0;
 	while (times--) {
@@ -83,6 +86,12 @@ static void everything(void **state)
 			    "fork        -      -         -               1\n"
 			    "clear_refs  -      -         -               2\n"
 			    "\n"
+			    "What each rule makes of these faults (*: in force):\n"
+			    "rule          faults  copies  superfluous  pin_lost  maybe_lost  needed  unknown  reuses  leak  undecided\n"
+			    "mapcount       12347       0            0         0           0       0        0   12347     0          0\n"
+			    "page_count *   12347       2            0         1           1       0        0   12345     0          0\n"
+			    "exclusive     no PageAnonExclusive before 5.19\n"
+			    "\n"
 			    "Pages that lost a holder, for certain or perhaps: 2\n"
 			    "pid  comm                    addr  pfn               verdict     holder\n"
 			    "812  redis-server  0x7f2a31c00000  0x1a2b3->0x40c11  pin_lost    id 3\n"
@@ -92,6 +101,84 @@ static void everything(void **state)
 			    "clear_refs: 2 times, pages 200, wrprotected 6, skipped_pinned 8, held 10\n"
 			    "predicted otherwise than decided: 0 of 12347\n"
 			    "12350 records in 0.000000 s, kernel 5.10.0, rule page_count; lost 17, missed 4\n");
+	free(text);
+}
+
+static struct json_object *line(char **text)
+{
+	struct json_object *object;
+
+	object = json_tokener_parse(strsep(text, "\n"));
+	assert_non_null(object);
+	return object;
+}
+
+static const char *get(struct json_object *object, const char *key)
+{
+	struct json_object *member;
+
+	assert_true(json_object_object_get_ex(object, key, &member));
+	return member ? json_object_get_string(member) : "null";
+}
+
+/* Each rule in words of its own: what was decided, or what else would have been. */
+static void rules_side_by_side(void **state)
+{
+	struct cowscope_record r = lost_pin();
+	const u64 (*count)[COWSCOPE_VERDICTS] = summary.rulings.count;
+	struct json_object *object;
+	char *text, *p;
+
+	/* Reused; the first rule would have copied, the second cannot be said. */
+	r.outcome = COWSCOPE_OUTCOME(COWSCOPE_REUSE, COWSCOPE_REUSE);
+	r.verdict = COWSCOPE_VERDICT_FINE;
+	r.rules = COWSCOPE_COPY | COWSCOPE_REUSE << 4;
+	r.state = KIND(ANON) | LEVEL(PTE) | OTHERWISE(PIN_LOST);
+	summary_add(&summary, &r);
+	/* A leak that copying would have kept. */
+	r.verdict = COWSCOPE_VERDICT_LEAK;
+	r.rules = COWSCOPE_REUSE | COWSCOPE_COPY << 2 | COWSCOPE_REUSE << 4;
+	r.state = KIND(ANON) | LEVEL(PTE) | OTHERWISE(NEEDED);
+	summary_add(&summary, &r);
+	/* None of the rules' business. */
+	r.state |= COWSCOPE_STATE_SHARED_VMA;
+	summary_add(&summary, &r);
+	r.state &= ~COWSCOPE_STATE_SHARED_VMA;
+	r.outcome = COWSCOPE_OUTCOME(COWSCOPE_RACED, COWSCOPE_REUSE);
+	summary_add(&summary, &r);
+	r.outcome = COWSCOPE_OUTCOME(COWSCOPE_UNSHARE, COWSCOPE_COPY);
+	summary_add(&summary, &r);
+
+	assert_int_equal(count[COWSCOPE_RULE_MAPCOUNT][COWSCOPE_VERDICT_PIN_LOST], 1);
+	assert_int_equal(count[COWSCOPE_RULE_MAPCOUNT][COWSCOPE_VERDICT_LEAK], 1);
+	assert_int_equal(count[COWSCOPE_RULE_PAGE_COUNT][COWSCOPE_VERDICT_NONE], 1);
+	assert_int_equal(count[COWSCOPE_RULE_PAGE_COUNT][COWSCOPE_VERDICT_NEEDED], 1);
+	assert_int_equal(count[COWSCOPE_RULE_EXCLUSIVE][COWSCOPE_VERDICT_FINE], 1);
+	assert_int_equal(count[COWSCOPE_RULE_EXCLUSIVE][COWSCOPE_VERDICT_LEAK], 1);
+
+	output.json = true;
+	about.rule = COWSCOPE_RULE_EXCLUSIVE;
+	text = captured(print, NULL);
+	p = strstr(text, "{\"report\":\"rule\"");
+	assert_non_null(p);
+	object = line(&p);
+	assert_string_equal(get(object, "rule"), "mapcount");
+	assert_string_equal(get(object, "in_force"), "false");
+	assert_string_equal(get(object, "faults"), "2");
+	assert_string_equal(get(object, "copies"), "1");
+	assert_string_equal(get(object, "pin_lost"), "1");
+	assert_string_equal(get(object, "leak"), "1");
+	json_object_put(object);
+	object = line(&p);
+	assert_string_equal(get(object, "undecided"), "1");
+	assert_string_equal(get(object, "needed"), "1");
+	json_object_put(object);
+	object = line(&p);
+	assert_string_equal(get(object, "rule"), "exclusive");
+	assert_string_equal(get(object, "in_force"), "true");
+	assert_string_equal(get(object, "reuses"), "2");
+	assert_string_equal(get(object, "reason"), "null");
+	json_object_put(object);
 	free(text);
 }
 
@@ -131,27 +218,11 @@ static void many_pages(void **state)
 	free(text);
 }
 
-static struct json_object *line(char **text)
-{
-	struct json_object *object;
-
-	object = json_tokener_parse(strsep(text, "\n"));
-	assert_non_null(object);
-	return object;
-}
-
-static const char *get(struct json_object *object, const char *key)
-{
-	struct json_object *member;
-
-	assert_true(json_object_object_get_ex(object, key, &member));
-	return member ? json_object_get_string(member) : "null";
-}
-
 static void as_json(void **state)
 {
 	struct json_object *object;
 	char *text, *p;
+	int i;
 
 	add(COWSCOPE_COPY, COWSCOPE_VERDICT_MAYBE_LOST, 1);
 	output.json = true;
@@ -164,6 +235,20 @@ static void as_json(void **state)
 	assert_string_equal(get(object, "verdict"), "maybe_lost");
 	assert_string_equal(get(object, "count"), "1");
 	json_object_put(object);
+	for (i = 0; i < COWSCOPE_RULES; i++) {
+		object = line(&p);
+		assert_string_equal(get(object, "report"), "rule");
+		assert_string_equal(get(object, "rule"), cowscope_rule_name(i));
+		/* The rule in force is that of 5.10. */
+		if (i == COWSCOPE_RULE_EXCLUSIVE) {
+			assert_string_equal(get(object, "copies"), "null");
+			assert_string_equal(get(object, "reason"),
+					    "no PageAnonExclusive before 5.19");
+		} else {
+			assert_string_equal(get(object, "faults"), "1");
+		}
+		json_object_put(object);
+	}
 	object = line(&p);
 	assert_string_equal(get(object, "report"), "lost_page");
 	assert_string_equal(get(object, "pfn"), "0x1a2b3->0x40c11");
@@ -201,6 +286,7 @@ static void forged(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(nothing),
 	TEST(everything),
+	TEST(rules_side_by_side),
 	TEST(mispredicted),
 	TEST(many_pages),
 	TEST(as_json),

@@ -29,7 +29,7 @@ struct group {
 };
 
 extern const struct group format_group, rules_group, ring_group, reader_group, recording_group,
-	output_group, summary_group, judge_group;
+	output_group, summary_group, judge_group, match_group;
 
 #define GROUP(what, table)							\
 	const struct group what##_group = { #what, table, ARRAY_SIZE(table) }
@@ -39,6 +39,7 @@ extern const struct group format_group, rules_group, ring_group, reader_group, r
 #define ORDER(n)	((u32)(n) << COWSCOPE_STATE_ORDER_SHIFT)
 #define LEVEL(what)	((u32)COWSCOPE_LEVEL_##what << COWSCOPE_STATE_LEVEL_SHIFT)
 #define EXCLUSIVE(what)	((u32)COWSCOPE_##what << COWSCOPE_STATE_EXCLUSIVE_SHIFT)
+#define OTHERWISE(what)	((u32)COWSCOPE_VERDICT_##what << COWSCOPE_STATE_OTHERWISE_SHIFT)
 #define PINNED(what)	((u32)COWSCOPE_##what << COWSCOPE_STATE_PINNED_SHIFT)
 
 /**
