@@ -141,12 +141,12 @@ int probes_switch(enum cowscope_recording to)
 		goto out;
 	if (to == COWSCOPE_RECORDING_OFF)
 		disarm_all();
-	/* What the first call decides is to be recorded, too. */
-	ring_record(to == COWSCOPE_RECORDING_ON);
+	/* Before the first call is seen. While off, what no probe sees is recorded. */
+	ring_record(to != COWSCOPE_RECORDING_COUNT);
 	if (recording == COWSCOPE_RECORDING_OFF)
 		err = arm_all();
 	if (err)
-		ring_record(false);
+		ring_record(true);
 	else
 		WRITE_ONCE(recording, to);
 out:

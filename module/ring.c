@@ -30,7 +30,7 @@ static void *area;		/* tasks, then the rings: what readers map */
 static unsigned int ring_records;
 static size_t ring_stride;
 
-static bool recording __read_mostly;
+static bool recording __read_mostly = true;
 
 static DECLARE_WAIT_QUEUE_HEAD(readers);
 static int waiting;		/* somebody sleeps on readers */

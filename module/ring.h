@@ -16,7 +16,7 @@ void ring_info(struct cowscope_info *info);
 /* Maps the rings; see the UAPI header. Called with the mmap_lock held. */
 int ring_mmap(struct vm_area_struct *vma);
 
-/* Switches recording; none is written any more when it returns. Sleeps. */
+/* Are records written? If not, none is any more when it returns. Sleeps. */
 void ring_record(bool on);
 
 /**
@@ -25,7 +25,7 @@ void ring_record(bool on);
  *
  * Preemption is off, and stays off until ring_commit(). Returns a zeroed
  * record with its head filled for the current task, or NULL if none is to be
- * written: recording is off, then it counts as unrecorded, or one is being
+ * written: there is only counting, then it counts as unrecorded, or one is being
  * written on this CPU already, then it counts as dropped.
  */
 struct cowscope_record *ring_begin(enum cowscope_event event);

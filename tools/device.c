@@ -62,6 +62,7 @@ int device_open(struct device *d)
 	err = device_ioctl(d, COWSCOPE_INFO, &d->info);
 	if (err)
 		close(d->fd);
+	d->recording = d->info.enabled;
 	return err;
 }
 
@@ -120,17 +121,23 @@ int device_control(const struct device *d, enum cowscope_control_op op, u32 pid)
 	return device_ioctl(d, COWSCOPE_CONTROL, &arg);
 }
 
-int device_switch(const struct device *d, unsigned int to)
+int device_switch(struct device *d, unsigned int to)
 {
 	static const enum cowscope_control_op ops[] = {
 		[COWSCOPE_RECORDING_OFF] = COWSCOPE_CONTROL_DISABLE,
 		[COWSCOPE_RECORDING_ON] = COWSCOPE_CONTROL_ENABLE,
 		[COWSCOPE_RECORDING_COUNT] = COWSCOPE_CONTROL_COUNT,
 	};
-	int err = to < ARRAY_SIZE(ops) ? device_control(d, ops[to], 0) : -EINVAL;
+	int err;
 
-	return err ? fail("cannot switch recording on: %s; 'cowscope status' shows the probes",
-			  strerror(-err)) : EXIT_SUCCESS;
+	if (to == d->recording)
+		return EXIT_SUCCESS;
+	err = to < ARRAY_SIZE(ops) ? device_control(d, ops[to], 0) : -EINVAL;
+	if (err)
+		return fail("cannot switch recording %s: %s; 'cowscope status' shows the probes",
+			    to == COWSCOPE_RECORDING_OFF ? "off" : "on", strerror(-err));
+	d->recording = to;
+	return EXIT_SUCCESS;
 }
 
 int device_mark(const struct device *d, const char *text)

@@ -12,7 +12,8 @@
 /* An open device. */
 struct device {
 	int fd;
-	struct cowscope_info info;
+	struct cowscope_info info;	/* when it was opened */
+	unsigned int recording;		/* enum cowscope_recording, as left */
 	const void *map;	/* names and rings; NULL until a reader needs it */
 };
 
@@ -77,13 +78,13 @@ int device_map(struct device *d);
 int device_control(const struct device *d, enum cowscope_control_op op, u32 pid);
 
 /**
- * device_switch - switch recording
- * @d: the device; its info stays what it was when it was opened
+ * device_switch - switch recording, if that is not how it is
+ * @d: the device; .info.enabled is what to switch back to
  * @to: enum cowscope_recording
  *
  * Returns 0, or an exit status after saying why not.
  */
-int device_switch(const struct device *d, unsigned int to);
+int device_switch(struct device *d, unsigned int to);
 
 /**
  * device_mark - write a text into the trace

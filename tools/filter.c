@@ -76,17 +76,17 @@ static u32 parse_names(const char *option, const char *text,
 bool filter_option(struct filter *f, int opt)
 {
 	switch (opt) {
-	case OPT_FILTER_COMM:
+	case FILTER_COMM:
 		set_comm(&f->wanted, optarg);
 		break;
-	case OPT_FILTER_ADDR:
+	case FILTER_ADDR:
 		set_addr(&f->wanted, optarg);
 		break;
-	case OPT_FILTER_EVENT:
+	case FILTER_EVENT:
 		f->wanted.events = parse_names("event", optarg, cowscope_event_name, 1,
 					       COWSCOPE_EVENTS);
 		break;
-	case OPT_FILTER_VERDICT:
+	case FILTER_VERDICT:
 		f->wanted.verdicts = parse_names("verdict", optarg, cowscope_verdict_name, 0,
 						 COWSCOPE_VERDICTS);
 		break;

@@ -6,16 +6,6 @@
 #include "device.h"
 #include "match.h"
 
-/* For the tables of long options: whose faults, and which events of theirs. */
-#define FILTER_WHOSE_OPTIONS					\
-	{ "comm", required_argument, NULL, OPT_FILTER_COMM },	\
-	{ "addr", required_argument, NULL, OPT_FILTER_ADDR }
-
-#define FILTER_OPTIONS						\
-	FILTER_WHOSE_OPTIONS,					\
-	{ "event", required_argument, NULL, OPT_FILTER_EVENT },	\
-	{ "verdict", required_argument, NULL, OPT_FILTER_VERDICT }
-
 #define FILTER_WHOSE_HELP							\
 	"  --comm=NAME        only threads of that name\n"			\
 	"  --addr=RANGE       only what touches START-END (END not included) or\n" \
@@ -27,7 +17,8 @@
 	"  --verdict=NAME,... only faults of these verdicts: pin_lost, maybe_lost, ...;\n" \
 	"                     and no other events, unless --event names them\n"
 
-enum { OPT_FILTER_COMM = 0x200, OPT_FILTER_ADDR, OPT_FILTER_EVENT, OPT_FILTER_VERDICT };
+/* --comm, --addr, --event and --verdict; each needs a value. */
+enum { FILTER_COMM = 0x200, FILTER_ADDR, FILTER_EVENT, FILTER_VERDICT };
 
 /* All zero at first, which lets everything pass. */
 struct filter {

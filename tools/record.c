@@ -25,7 +25,6 @@ struct recorder {
 	struct filter filter;
 	struct recording_out out;
 	const char *path;	/* of the recording, or NULL; NULL after an error */
-	bool switched;		/* to recording, from what it was */
 	int signals;		/* signalfd */
 	int interrupted;	/* by this signal, the target runs on */
 	u64 missed_before;
@@ -157,7 +156,7 @@ static void tell_survivors(const struct recorder *rec)
 
 static int begin(struct recorder *rec)
 {
-	const struct device *d = &rec->device;
+	struct device *d = &rec->device;
 	int err;
 
 	err = target_follow(&rec->target, d);
@@ -170,9 +169,7 @@ static int begin(struct recorder *rec)
 	if (err)
 		return fail("cannot map the rings: %s", strerror(-err));
 	rec->missed_before = count_missed(d);
-	err = device_switch(d, COWSCOPE_RECORDING_ON);
-	rec->switched = !err;
-	return err;
+	return device_switch(d, COWSCOPE_RECORDING_ON);
 }
 
 static void report(struct recorder *rec)
@@ -230,8 +227,7 @@ static int run(struct recorder *rec, char **argv, pid_t pid)
 	else
 		record(rec, argv[0]);
 
-	if (rec->switched)
-		device_switch(&rec->device, rec->device.info.enabled);
+	device_switch(&rec->device, rec->device.info.enabled);
 	if (rec->path)
 		recording_discard(&rec->out);
 	if (rec->target.is_command)
@@ -250,7 +246,10 @@ int cmd_record(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "output", required_argument, NULL, 'o' },
 		{ "pid", required_argument, NULL, 'p' },
-		FILTER_OPTIONS,
+		{ "comm", required_argument, NULL, FILTER_COMM },
+		{ "addr", required_argument, NULL, FILTER_ADDR },
+		{ "event", required_argument, NULL, FILTER_EVENT },
+		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct recorder *rec = calloc(1, sizeof(*rec));

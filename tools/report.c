@@ -8,7 +8,10 @@
 int cmd_report(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		FILTER_OPTIONS,
+		{ "comm", required_argument, NULL, FILTER_COMM },
+		{ "addr", required_argument, NULL, FILTER_ADDR },
+		{ "event", required_argument, NULL, FILTER_EVENT },
+		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct cowscope_record r;

@@ -97,8 +97,7 @@ void rulings_print(const struct rulings *s, unsigned int in_force)
 	if (!sum(s->count[COWSCOPE_RULE_MAPCOUNT], ~0u))
 		return;
 	printf("\nWhat each rule makes of these faults (*: in force):\n");
-	t = table_new("rule >faults >copies >superfluous >pin_lost >maybe_lost >needed >unknown "
-		      ">reuses >leak >undecided");
+	t = table_new("rule >faults >copies >superfluous >pin_lost >maybe_lost >needed >unknown >reuses >leak >undecided");
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
 		if (cannot_say(rule, in_force)) {
 			table_line(t, "%-*s  %s", (int)strlen("page_count *"),

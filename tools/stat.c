@@ -35,7 +35,7 @@ static u64 grown(const struct counter *c, const char *after, const char *name)
 	return stats_sum(after, name) - stats_sum(c->before, name);
 }
 
-static u64 __printf(3, 4) grown_by(const struct counter *c, const char *after,
+static __printf(3, 4) u64 grown_by(const struct counter *c, const char *after,
 				   const char *format, ...)
 {
 	char name[80];
@@ -259,8 +259,7 @@ static int count(struct counter *c, const char *name)
 		status = target_go(&c->target, name);
 	if (!status)
 		status = watch(c);
-	if (d->info.enabled == COWSCOPE_RECORDING_OFF)
-		device_switch(d, COWSCOPE_RECORDING_OFF);
+	device_switch(d, d->info.enabled);
 	free(c->before);
 	return status;
 }
@@ -289,7 +288,8 @@ int cmd_stat(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "pid", required_argument, NULL, 'p' },
-		FILTER_WHOSE_OPTIONS,
+		{ "comm", required_argument, NULL, FILTER_COMM },
+		{ "addr", required_argument, NULL, FILTER_ADDR },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct counter c = { .seconds = 0 };

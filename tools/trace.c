@@ -110,7 +110,10 @@ int cmd_trace(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "follow", no_argument, NULL, 'f' },
-		FILTER_OPTIONS,
+		{ "comm", required_argument, NULL, FILTER_COMM },
+		{ "addr", required_argument, NULL, FILTER_ADDR },
+		{ "event", required_argument, NULL, FILTER_EVENT },
+		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct tracer t = { 0 };

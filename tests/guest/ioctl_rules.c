@@ -72,6 +72,7 @@ union arg {
 	struct cowscope_pin_state pin_state;
 	struct cowscope_page_state page_state;
 	struct cowscope_mark mark;
+	struct cowscope_filter filter;
 	char room[4096];
 };
 
@@ -94,6 +95,7 @@ static const struct {
 	{ "PIN_STATE", COWSCOPE_PIN_STATE },
 	{ "PAGE_STATE", COWSCOPE_PAGE_STATE },
 	{ "MARK", COWSCOPE_MARK },
+	{ "FILTER", COWSCOPE_FILTER },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -255,12 +257,15 @@ static void padding(void)
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.pad = 1, "CONTROL: padding");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.pid = 1, "CONTROL: pid of ENABLE");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = 0, "CONTROL: operation 0");
-	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = COWSCOPE_CONTROL_FOLLOW_ALL + 1,
+	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = COWSCOPE_CONTROL_COUNT + 1,
 	      "CONTROL: unknown operation");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = ~0U, "CONTROL: operation -1");
 	BREAK(EINVAL, COWSCOPE_STATS, a->stats.pad = 1, "STATS: padding");
 	BREAK(EINVAL, COWSCOPE_PIN, a->pin.pad = 1, "PIN: padding");
 	BREAK(EINVAL, COWSCOPE_MARK, a->mark.pad = 1, "MARK: padding");
+	BREAK(EINVAL, COWSCOPE_FILTER, a->filter.pad = 1, "FILTER: padding");
+	BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_COUNT,
+	      a->control.pid = 1), "CONTROL: pid of COUNT");
 	for (bit = 4; bit < 32; bit++) {
 		snprintf(rule, sizeof(rule), "PIN: unknown flag 1 << %u", bit);
 		BREAK(EINVAL, COWSCOPE_PIN, a->pin.flags = 1U << bit, rule);
@@ -404,12 +409,71 @@ static void control_rules(void)
 	fill(COWSCOPE_INFO);
 	dev(fd, COWSCOPE_INFO, a);
 	tap_eq(a->info.enabled, 0, "INFO: says so");
+	tap_eq(dev_control(fd, COWSCOPE_CONTROL_COUNT, 0), 0, "CONTROL: COUNT");
+	tap_eq(dev_control(fd, COWSCOPE_CONTROL_COUNT, 0), 0, "CONTROL: COUNT twice");
+	dev(fd, COWSCOPE_INFO, a);
+	tap_eq(a->info.enabled, COWSCOPE_RECORDING_COUNT, "INFO: says so");
 	tap_eq(dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0), 0, "CONTROL: ENABLE");
 	tap_eq(dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0), 0, "CONTROL: ENABLE twice");
 	dev(fd, COWSCOPE_INFO, a);
 	tap_eq(a->info.enabled, 1, "INFO: says so");
 	tap_ok(a->info.version[0] &&
 	       !a->info.version[sizeof(a->info.version) - 1], "INFO: version is a string");
+}
+
+static void filter_rules(void)
+{
+	int other = dev_open();
+	unsigned int bit;
+	char rule[64];
+
+	for (bit = 0; bit < 32; bit++) {
+		snprintf(rule, sizeof(rule), "FILTER: no event 1 << %u", bit);
+		if (!bit || bit >= COWSCOPE_EVENTS)
+			BREAK(EINVAL, COWSCOPE_FILTER, a->filter.events = 1U << bit, rule);
+		snprintf(rule, sizeof(rule), "FILTER: no verdict 1 << %u", bit);
+		if (bit >= COWSCOPE_VERDICTS)
+			BREAK(EINVAL, COWSCOPE_FILTER, a->filter.verdicts = 1U << bit, rule);
+	}
+	BREAK(EINVAL, COWSCOPE_FILTER, a->filter.start = 1, "FILTER: start without end");
+	BREAK(EINVAL, COWSCOPE_FILTER, a->filter.start = a->filter.end = 4096,
+	      "FILTER: start is end");
+	BREAK(EINVAL, COWSCOPE_FILTER, (a->filter.start = 2, a->filter.end = 1),
+	      "FILTER: start above end");
+	BREAK(EINVAL, COWSCOPE_FILTER, memcpy(a->filter.comm, "ab\0c", 4),
+	      "FILTER: name not zero padded");
+	BREAK(EINVAL, COWSCOPE_FILTER, a->filter.comm[15] = 'x', "FILTER: last byte of the name");
+	tap_eq(stat_now(fd, "filter.active"), 0, "FILTER: none after that");
+
+	fill(COWSCOPE_FILTER);
+	a->filter.events = 1U << COWSCOPE_EVENT_FORK;
+	a->filter.verdicts = 1U << COWSCOPE_VERDICT_LEAK;
+	a->filter.end = 4096;
+	memset(a->filter.comm, 'x', sizeof(a->filter.comm));
+	tap_eq(dev(other, COWSCOPE_FILTER, a), 0, "FILTER: all parts");
+	tap_eq(stat_now(fd, "filter.active"), 1, "FILTER: there it is");
+	BREAK(EBUSY, COWSCOPE_FILTER, a->filter.events = 2, "FILTER: second owner sets");
+	BREAK(EBUSY, COWSCOPE_FILTER, a->filter.events = 0, "FILTER: second owner removes");
+	BREAK(EBUSY, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_FOLLOW,
+	      a->control.pid = getpid()), "FILTER: second owner follows");
+	BREAK(EBUSY, COWSCOPE_CONTROL, a->control.op = COWSCOPE_CONTROL_FOLLOW_ALL,
+	      "FILTER: second owner follows all");
+	tap_eq(dev_control(other, COWSCOPE_CONTROL_FOLLOW, getpid()), 0, "FILTER: and FOLLOW");
+	tap_eq(dev_control(other, COWSCOPE_CONTROL_FOLLOW_ALL, 0), 0, "FILTER: FOLLOW_ALL");
+	tap_eq(stat_now(fd, "filter.active"), 1, "FILTER: is not FOLLOW_ALL's to remove");
+	tap_eq(dev_control(other, COWSCOPE_CONTROL_FOLLOW, getpid()), 0, "FILTER: FOLLOW again");
+	fill(COWSCOPE_FILTER);
+	tap_eq(dev(other, COWSCOPE_FILTER, a), 0, "FILTER: all zero");
+	tap_eq(stat_now(fd, "filter.active"), 1, "FILTER: does not end FOLLOW");
+	tap_eq(dev_control(other, COWSCOPE_CONTROL_FOLLOW_ALL, 0), 0, "FILTER: both gone");
+	tap_eq(stat_now(fd, "filter.active"), 0, "FILTER: so there is none");
+	tap_eq(dev(fd, COWSCOPE_FILTER, a), 0, "FILTER: nor an owner");
+	fill(COWSCOPE_FILTER);
+	a->filter.start = 4096;
+	a->filter.end = -1ULL;
+	tap_eq(dev(other, COWSCOPE_FILTER, a), 0, "FILTER: up to the last address");
+	close(other);
+	tap_eq(stat_now(fd, "filter.active"), 0, "FILTER: goes with its file");
 }
 
 int main(void)
@@ -429,7 +493,7 @@ int main(void)
 	munmap(hole, 2 * PAGE);
 	hold();
 
-	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 10, struct cowscope_info), a, 8, "unknown command");
+	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 11, struct cowscope_info), a, 8, "unknown command");
 	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 255, struct cowscope_info), a, 8, "unknown command 255");
 	expect(ENOTTY, 0, a, 8, "command 0");
 	expect(ENOTTY, ~0U, a, 8, "command -1");
@@ -440,6 +504,7 @@ int main(void)
 	id_rules();
 	page_rules();
 	control_rules();
+	filter_rules();
 
 	let_go();
 	tap_eq(pins_listed(), 0, "no pin is left");

@@ -26,6 +26,10 @@ static const char *const probes[] = {
 	"uffd_wp", "wrprotect"
 };
 
+static const char *const rules[COWSCOPE_RULES] = {
+	"rule.mapcount.", "rule.page_count.", "rule.exclusive."
+};
+
 static void work(void)
 {
 	char *mem = map_anon(PAGES * PAGE);
@@ -61,8 +65,12 @@ static void balanced(int fd, const char *when)
 	}
 	tap_eq(stats_sum(&s, "cow_fault.pte.", ""), stats_get(&s, "cow_fault.ended"),
 	       "%s: decisions", when);
-	tap_eq(stats_get(&s, "recorded.cow_fault") + stats_get(&s, "ring.dropped"),
-	       stats_get(&s, "cow_fault.ended"), "%s: records", when);
+	tap_eq(stats_get(&s, "recorded.cow_fault") + stats_get(&s, "unrecorded.cow_fault") +
+	       stats_get(&s, "ring.dropped"), stats_get(&s, "cow_fault.ended"),
+	       "%s: records", when);
+	for (i = COWSCOPE_RULE_MAPCOUNT; i < COWSCOPE_RULES; i++)
+		tap_eq(stats_sum(&s, rules[i], ""), stats_sum(&s, "rule.mapcount.", ""),
+		       "%s: %s", when, rules[i]);
 	tap_eq(stats_get(&s, "ring.dropped"), 0, "%s: none dropped", when);
 }
 
@@ -255,6 +263,24 @@ int main(void)
 		errors += dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0) != 0;
 	}
 	tap_eq(errors, 0, "off and on, %d times", ROUNDS);
+	for (i = 0; i < ROUNDS; i++) {
+		errors += dev_control(fd, COWSCOPE_CONTROL_COUNT, 0) != 0;
+		usleep(2000);
+		if (i % 3 == 0)
+			errors += dev_control(fd, COWSCOPE_CONTROL_DISABLE, 0) != 0;
+		if (i % 3 == 1)
+			errors += dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0) != 0;
+		usleep(2000);
+	}
+	tap_eq(errors, 0, "counting, off and on, %d times", ROUNDS);
+	dev_control(fd, COWSCOPE_CONTROL_COUNT, 0);
+	written = stat_now(fd, "ring.written");
+	entered = stat_now(fd, "cow_fault.ended");
+	usleep(200000);
+	tap_eq(stat_now(fd, "ring.written"), written, "counting: no record is written");
+	tap_ok(stat_now(fd, "cow_fault.ended") > entered, "counting: it goes on");
+	tap_ok(stat_now(fd, "unrecorded.cow_fault") > 0, "counting: unrecorded");
+	dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0);
 	for (i = 0; i < ROUNDS; i++) {
 		owner = dev_open();
 		errors += dev_control(owner, COWSCOPE_CONTROL_FOLLOW, pid[i % WORKERS]) != 0;
