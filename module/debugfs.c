@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
+#include "compat/hidden.h"
 #include "debugfs.h"
 #include "filter.h"
 #include "format.h"
@@ -221,7 +222,6 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 /* Two tables: a line of names, then columns, the last one free text. */
 static int probes_show(struct seq_file *m, void *unused)
 {
-	const struct probe_hidden *hidden;
 	int i;
 
 	seq_puts(m, "probe             state    function                  event        missed error sees\n");
@@ -239,9 +239,9 @@ static int probes_show(struct seq_file *m, void *unused)
 			   probe_missed(p), p->error, p->sees);
 	}
 	seq_puts(m, "\nprobe             inlined                   hides\n");
-	for (hidden = probes_hidden; hidden->by; hidden++)
-		seq_printf(m, "%-17s %-25s %s\n", probes[hidden->id]->name, hidden->by,
-			   hidden->what);
+	for (i = 0; i < ARRAY_SIZE(compat_hidden); i++)
+		seq_printf(m, "%-17s %-25s %s\n", probes[compat_hidden[i].id]->name,
+			   compat_hidden[i].in, compat_hidden[i].what);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(probes);

@@ -2,7 +2,6 @@
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
-#include "compat/hidden.h"
 #include "op.h"
 #include "probes.h"
 #include "ring.h"
@@ -27,8 +26,6 @@ struct probe *const probes[PROBES] = {
 	[PROBE_UFFD_WP]		= &probe_uffd_wp,
 	[PROBE_WRPROTECT]	= &probe_wrprotect,
 };
-
-const struct probe_hidden probes_hidden[] = { COMPAT_HIDDEN { } };
 
 static DEFINE_MUTEX(probes_lock);
 static enum cowscope_recording recording;

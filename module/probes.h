@@ -83,15 +83,6 @@ extern struct probe probe_wrprotect;
 
 extern struct probe *const probes[PROBES];
 
-/* What no probe can see, as the compiler has made it part of another function. */
-struct probe_hidden {
-	enum probe_id id;	/* the probe that sees the rest of it */
-	const char *by;		/* the function that is not there to be probed */
-	const char *what;	/* in words */
-};
-
-extern const struct probe_hidden probes_hidden[];	/* up to one without @by */
-
 /* The end of a @first handler: has @entry called. */
 static inline int probe_go_on(struct kprobe *kp, struct pt_regs *regs)
 {

@@ -67,40 +67,48 @@ static void print_probes(void)
 	fclose(file);
 }
 
-/* Columns as the first line names them; what is beyond them is an error. */
-static struct json_object *probes_json(void)
+/*
+ * The next table of that file: columns as its first line names them, the last
+ * one free text, up to an empty line.
+ */
+static struct json_object *table_json(FILE *file)
 {
-	struct json_object *probes = json_object_new_array();
-	FILE *file = open_probes();
-	char header[256], line[512];
+	struct json_object *rows = json_object_new_array();
+	char names[256], line[512];
 
-	if (!file || !fgets(header, sizeof(header), file))
-		goto out;
-	while (fgets(line, sizeof(line), file)) {
-		struct json_object *probe = json_object_new_object();
-		char *key, *value, *keys = header, *values = line;
-		char names[256];
+	if (!file || !fgets(names, sizeof(names), file))
+		return rows;
+	while (fgets(line, sizeof(line), file) && *line != '\n') {
+		struct json_object *row = json_object_new_object();
+		char *name = names, *value = line;
 
-		memcpy(names, header, sizeof(names));
 		line[strcspn(line, "\n")] = '\0';
-		keys = names;
-		while ((key = strsep(&keys, "\n "))) {
-			if (!*key)
-				continue;
-			values += strspn(values, " ");
-			value = strsep(&values, " ");
-			json_add(probe, key, value);
-			if (!values)
-				values = "";
+		for (;;) {
+			size_t length = strcspn(name, "\n ");
+			const char *next = name + length + strspn(name + length, "\n ");
+			char key[32];
+
+			snprintf(key, sizeof(key), "%.*s", (int)length, name);
+			value += strspn(value, " ");
+			json_add(row, key, *next ? strsep(&value, " ") : value);
+			if (!*next || !value)
+				break;
+			name += next - name;
 		}
-		values += strspn(values, " ");
-		json_add(probe, "error", *values ? values : NULL);
-		json_object_array_add(probes, probe);
+		json_object_array_add(rows, row);
 	}
-out:
+	return rows;
+}
+
+/* The probe points, and what none of them sees. */
+static void add_probes(struct json_object *object)
+{
+	FILE *file = open_probes();
+
+	json_object_object_add(object, "probes", table_json(file));
+	json_object_object_add(object, "hidden", table_json(file));
 	if (file)
 		fclose(file);
-	return probes;
 }
 
 static struct json_object *events_json(u32 events)
@@ -147,7 +155,7 @@ static void status_json(const struct cowscope_info *info, const char *release, c
 	json_add_number(object, "rings", info->cpus);
 	json_add_number(object, "ring_records", info->ring_records);
 	json_object_object_add(object, "events", events_json(info->events));
-	json_object_object_add(object, "probes", probes_json());
+	add_probes(object);
 	json_object_object_add(object, "stats", stats_json(stats));
 	json_print(object);
 }

@@ -102,7 +102,7 @@ static void describe(char *buf, size_t size)
 		"unknown"
 	};
 	static const char *const kinds[] = {
-		"unknown", "anon", "ksm", "file", "shmem", "hugetlb", "zero", "pfn"
+		"?", "anon", "ksm", "file", "shmem", "hugetlb", "zero", "pfn"
 	};
 	size_t n = 0;
 	int i;
@@ -149,6 +149,33 @@ bool act_is(const char *records, int hidden, const char *fmt, ...)
 			show(&act.fault[i]);
 	}
 	return good;
+}
+
+int act_pin(unsigned int flags, const char *at)
+{
+	int id = dev_pin(fd, flags, at, PAGE);
+
+	if (id <= 0)
+		tap_bail("PIN: %s", strerror(-id));
+	return id;
+}
+
+char act_held(int id)
+{
+	char c;
+	int err = dev_read(fd, id, 0, &c, 1);
+
+	if (err)
+		tap_bail("READ: %s", strerror(-err));
+	return c;
+}
+
+void act_unpin(int id)
+{
+	int err = dev_unpin(fd, id);
+
+	if (err)
+		tap_bail("UNPIN: %s", strerror(-err));
 }
 
 void wrprotect(void)

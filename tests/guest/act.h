@@ -41,6 +41,11 @@ bool act_is(const char *records, int hidden, const char *fmt, ...);
 	tap_eq(peek(at), want, "... and reads what it should");		\
 } while (0)
 
+/* Holds the page at an address through the device; what the holder reads there. */
+int act_pin(unsigned int flags, const char *at);
+char act_held(int id);
+void act_unpin(int id);
+
 /* Write-protects this process' private memory in place, at any level but hugetlb's. */
 void wrprotect(void);
 

@@ -35,7 +35,7 @@ fi
 
 loaded
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges oracle \
-	counts chain rings toggle filter detect; do
+	counts fault_pte fault_pmd fault_hugetlb chain rings toggle filter detect; do
 	if [ -e "./$program" ]; then
 		part "$program" "./$program"
 	else

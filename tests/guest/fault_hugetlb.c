@@ -36,20 +36,12 @@ static void gone(void)
 	munmap(mem, HUGE);
 }
 
-static int pin(unsigned int flags, char *at)
+/* What a reference that a child took reads, as its exit status. */
+static int child_holds(int own, int id)
 {
-	int id = dev_pin(fd, flags, at, PAGE);
+	char c = 0;
 
-	if (id <= 0)
-		tap_bail("PIN: %s", strerror(-id));
-	return id;
-}
-
-static char held(int own, int id)
-{
-	char c;
-
-	return dev_read(own, id, 0, &c, 1) ? 0 : c;
+	return id <= 0 || dev_read(own, id, 0, &c, 1) ? 255 : c;
 }
 
 static void first_write(void)
@@ -112,7 +104,7 @@ static void shared(bool parent_first)
 }
 
 /* No page is left for a copy: the owner takes it from the child. */
-static void exhausted(bool child_holds)
+static void exhausted(bool in_child)
 {
 	struct gate go, done;
 	char pool[32];
@@ -124,13 +116,13 @@ static void exhausted(bool child_holds)
 	gate_open(&done);
 	pid = fork();
 	if (!pid) {
-		int own = dev_open(), id = child_holds ? dev_pin(own, 0, mem, PAGE) : 0;
+		int own = dev_open(), id = in_child ? dev_pin(own, 0, mem, PAGE) : 0;
 
 		signal(SIGBUS, SIG_DFL);
 		gate_pass(&done);
 		gate_wait(&go);
-		if (child_holds)
-			_exit(held(own, id));
+		if (in_child)
+			_exit(child_holds(own, id));
 		poke(mem, 'C');
 		_exit(0);
 	}
@@ -138,12 +130,12 @@ static void exhausted(bool child_holds)
 	write_file(POOL, "1");
 	act_begin(mem, HUGE);
 	poke(mem, 'B');
-	act_leaves(child_holds ? "hugetlb reuse leak hugetlb" : "hugetlb reuse fine hugetlb", mem, 'B',
+	act_leaves(in_child ? "hugetlb reuse leak hugetlb" : "hugetlb reuse fine hugetlb", mem, 'B',
 		   "shared by a fork, no page left, the owner writes");
 	tap_eq(COWSCOPE_OUTCOME_PREDICTED(act.fault[0].outcome), COWSCOPE_RACED,
 	       "... not what the page looked like");
 	gate_pass(&go);
-	if (child_holds)
+	if (in_child)
 		tap_eq(wait_status(pid), 'B', "... and the child's reference reads it");
 	else
 		tap_eq(wait_status(pid), 128 + SIGBUS, "... the child gets no other page");
@@ -183,7 +175,7 @@ static void held_by_parent(unsigned int flags, const char *what)
 
 	fresh();
 	gate_open(&go);
-	id = pin(flags | COWSCOPE_PIN_WRITE, mem + 5 * PAGE);
+	id = act_pin(flags | COWSCOPE_PIN_WRITE, mem + 5 * PAGE);
 	/* Up to 5.18 a fork shares a pinned hugetlb page as any other. */
 	early = flags & COWSCOPE_PIN_FOLL_PIN && EXCLUSIVE;
 	pid = fork();
@@ -195,14 +187,14 @@ static void held_by_parent(unsigned int flags, const char *what)
 	poke(mem + 5 * PAGE, 'B');
 	act_leaves(early ? "" : "hugetlb copy pin_lost hugetlb", mem + 5 * PAGE, 'B',
 		   "%s of the parent, and a fork", what);
-	tap_eq(held(fd, id), early ? 'B' : 'A', "... the holder reads it, or not");
+	tap_eq(act_held(id), early ? 'B' : 'A', "... the holder reads it, or not");
 	tap_ok(act.losses == !early && (early || (act.lost[0].addr == (uintptr_t)mem + 5 * PAGE &&
 						  (int)act.lost[0].holder == id &&
 						  COWSCOPE_PTE_PFN(act.lost[0].after) ==
 						  pfn_of(mem + 5 * PAGE))), "... as is recorded");
 	gate_pass(&go);
 	tap_eq(wait_status(pid), 'A', "... the child reads what was there");
-	dev_unpin(fd, id);
+	act_unpin(id);
 	gone();
 }
 
@@ -222,7 +214,7 @@ static void zygote(void)
 		munmap(mem, HUGE);
 		gate_pass(&done);
 		gate_wait(&go);
-		_exit(held(own, id));
+		_exit(child_holds(own, id));
 	}
 	gate_wait(&done);
 	act_begin(mem, HUGE);
@@ -250,7 +242,7 @@ static void file(bool hold)
 	map(file_fd, MAP_PRIVATE);
 	(void)peek(mem);
 	if (hold)
-		id = pin(0, mem + PAGE);
+		id = act_pin(0, mem + PAGE);
 	act_begin(mem, HUGE);
 	poke(mem + PAGE, 'B');
 	act_leaves(hold ? "hugetlb copy pin_lost hugetlb" : "hugetlb copy needed hugetlb",
@@ -258,7 +250,7 @@ static void file(bool hold)
 	tap_eq(act.losses, hold, "... losses");
 	tap_eq(peek(other + PAGE), 'A', "... the file keeps its own");
 	if (hold)
-		dev_unpin(fd, id);
+		act_unpin(id);
 	gone();
 	/* The same, not yet mapped. */
 	map(file_fd, MAP_PRIVATE);
@@ -284,11 +276,11 @@ static void unshared(void)
 		CHILD_SEES(mem);
 	}
 	act_begin(mem, HUGE);
-	id = pin(COWSCOPE_PIN_FOLL_PIN, mem);
+	id = act_pin(COWSCOPE_PIN_FOLL_PIN, mem);
 	act_end();
 	act_is(EXCLUSIVE ? "hugetlb unshare needed hugetlb" : "", 0, "pinned for reading while shared");
-	tap_eq(held(fd, id), 'A', "... and the holder reads it");
-	dev_unpin(fd, id);
+	tap_eq(act_held(id), 'A', "... and the holder reads it");
+	act_unpin(id);
 	gate_pass(&go);
 	wait_status(pid);
 	gone();

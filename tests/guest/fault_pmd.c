@@ -31,22 +31,6 @@ static void gone(void)
 	munmap(mem, HUGE);
 }
 
-static void pin(int *id, unsigned int flags, char *at, size_t length)
-{
-	*id = dev_pin(fd, flags, at, length);
-	if (*id <= 0)
-		tap_bail("PIN: %s", strerror(-*id));
-}
-
-static char held(int id, uint64_t offset)
-{
-	char c;
-
-	if (dev_read(fd, id, offset, &c, 1))
-		tap_bail("READ failed");
-	return c;
-}
-
 static void alone(void)
 {
 	uint64_t before;
@@ -71,15 +55,15 @@ static void pinned(unsigned int flags, const char *what)
 	int id;
 
 	fresh();
-	pin(&id, flags | COWSCOPE_PIN_WRITE, mem + 5 * PAGE, PAGE);
+	id = act_pin(flags | COWSCOPE_PIN_WRITE, mem + 5 * PAGE);
 	wrprotect();
 	before = pfn_of(mem);
 	act_begin(mem, HUGE);
 	poke(mem + 5 * PAGE, 'B');
 	act_leaves("pmd reuse fine anon", mem + 5 * PAGE, 'B', "with %s of its own", what);
-	tap_ok(pfn_of(mem) == before && held(id, 0) == 'B' && (int)act.fault[0].holder == id,
+	tap_ok(pfn_of(mem) == before && act_held(id) == 'B' && (int)act.fault[0].holder == id,
 	       "... the holder reads it, and is named");
-	dev_unpin(fd, id);
+	act_unpin(id);
 	gone();
 }
 
@@ -150,7 +134,7 @@ static void shared_parent_writes(void)
 
 	fresh();
 	gate_open(&go);
-	pin(&id, 0, mem + 9 * PAGE, PAGE);
+	id = act_pin(0, mem + 9 * PAGE);
 	pid = fork();
 	if (!pid) {
 		gate_wait(&go);
@@ -161,10 +145,10 @@ static void shared_parent_writes(void)
 	act_leaves("pmd split none anon, pte copy pin_lost anon", mem + 9 * PAGE, 'B',
 		   "shared by a fork, the parent holds and writes");
 	tap_eq(act.losses, 1, "... the loss is recorded once, by the copy");
-	tap_eq(held(id, 0), 'A', "... the holder reads what was there");
+	tap_eq(act_held(id), 'A', "... the holder reads what was there");
 	gate_pass(&go);
 	tap_eq(wait_status(pid), 'A', "... so does the child");
-	dev_unpin(fd, id);
+	act_unpin(id);
 	gone();
 }
 
@@ -182,7 +166,7 @@ static void zero(bool hold)
 		return gone();
 	}
 	if (hold)
-		pin(&id, 0, mem + 4 * PAGE, PAGE);
+		id = act_pin(0, mem + 4 * PAGE);
 	act_begin(mem, HUGE);
 	poke(mem + 4 * PAGE, 'B');
 	if (ZERO_COPIED)
@@ -199,8 +183,8 @@ static void zero(bool hold)
 	if (hold) {
 		tap_ok(act.lost[0].addr == (uintptr_t)mem + 4 * PAGE && (int)act.lost[0].holder == id,
 		       "... by that holder, of that page");
-		tap_eq(held(id, 0), 0, "... which reads zero");
-		dev_unpin(fd, id);
+		tap_eq(act_held(id), 0, "... which reads zero");
+		act_unpin(id);
 	}
 	gone();
 }
@@ -225,7 +209,7 @@ static void unshared(bool alone_again)
 		drain();
 	}
 	act_begin(mem, HUGE);
-	pin(&id, COWSCOPE_PIN_FOLL_PIN, mem, PAGE);
+	id = act_pin(COWSCOPE_PIN_FOLL_PIN, mem);
 	act_end();
 	if (!EXCLUSIVE)
 		act_is("", 0, "pinned for reading");
@@ -236,8 +220,8 @@ static void unshared(bool alone_again)
 		       "pinned for reading while shared");
 	if (!alone_again)
 		gate_pass(&go), wait_status(pid);
-	tap_eq(held(id, 0), 'A', "... and the holder reads it");
-	dev_unpin(fd, id);
+	tap_eq(act_held(id), 'A', "... and the holder reads it");
+	act_unpin(id);
 	gone();
 }
 

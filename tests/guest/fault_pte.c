@@ -8,9 +8,12 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include "act.h"
 
@@ -28,22 +31,6 @@ static void fresh(void)
 static void gone(void)
 {
 	munmap(mem, 4 * PAGE);
-}
-
-static int pin(unsigned int flags, char *at)
-{
-	int id = dev_pin(fd, flags, at, PAGE);
-
-	if (id <= 0)
-		tap_bail("PIN: %s", strerror(-id));
-	return id;
-}
-
-static char held(int id)
-{
-	char c;
-
-	return dev_read(fd, id, 0, &c, 1) ? 0 : c;
 }
 
 static bool swap_out(void)
@@ -65,7 +52,7 @@ static void swapped(bool hold)
 
 	fresh();
 	if (hold)
-		id = pin(COWSCOPE_PIN_WRITE, mem);
+		id = act_pin(COWSCOPE_PIN_WRITE, mem);
 	swap_out();
 	act_begin(mem, PAGE);
 	poke(mem + 1, 'B');
@@ -74,10 +61,10 @@ static void swapped(bool hold)
 	       COWSCOPE_PTE_PFN(act.fault[0].after) == pfn_of(mem) && act.fault[0].mapcount == 1 &&
 	       act.fault[0].addr == (uintptr_t)mem, "... no page before, this one after");
 	if (hold) {
-		tap_ok((int)act.fault[0].holder == id && held(id) == 'A', "... the one that is held");
+		tap_ok((int)act.fault[0].holder == id && act_held(id) == 'A', "... the one that is held");
 		poke(mem, 'C');
-		tap_eq(held(id), 'C', "... as its holder sees");
-		dev_unpin(fd, id);
+		tap_eq(act_held(id), 'C', "... as its holder sees");
+		act_unpin(id);
 	}
 	gone();
 }
@@ -88,7 +75,7 @@ static void swapped_read(void)
 	int id;
 
 	fresh();
-	id = pin(COWSCOPE_PIN_WRITE, mem);
+	id = act_pin(COWSCOPE_PIN_WRITE, mem);
 	swap_out();
 	(void)peek(mem);
 	act_begin(mem, PAGE);
@@ -99,8 +86,8 @@ static void swapped_read(void)
 		/* Later kernels make it writable when it is read. */
 		act_leaves(kernel_has(6, 12) ? "" : "pte reuse fine anon", mem, 'B',
 			   "swapped out, held, read, written");
-	tap_eq(held(id), EXCLUSIVE ? 'B' : 'A', "... its holder sees that, or not");
-	dev_unpin(fd, id);
+	tap_eq(act_held(id), EXCLUSIVE ? 'B' : 'A', "... its holder sees that, or not");
+	act_unpin(id);
 	gone();
 }
 
@@ -129,17 +116,41 @@ static void swapped_shared(void)
 	gone();
 }
 
-/* Written though mapped read-only, as a debugger sets a breakpoint. */
+/* A child's memory is written though it may not write it, as a debugger does. */
+static void forced(void (*prepare)(void), char *at, const char *records, const char *what)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		prepare();
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		CHILD_SEES(at);
+	}
+	waitpid(pid, NULL, 0);
+	act_begin((void *)((uintptr_t)at & ~(PAGE - 1)), PAGE);
+	if (ptrace(PTRACE_POKEDATA, pid, at, (void *)(long)'B'))
+		tap_bail("PTRACE_POKEDATA: %s", strerror(errno));
+	act_end();
+	act_is(records, 0, "%s, written by force", what);
+	ptrace(PTRACE_CONT, pid, NULL, NULL);
+	tap_eq(wait_status(pid), 'B', "... and its owner reads it");
+}
+
+static void read_only(void)
+{
+	madvise(mem, 4 * PAGE, MADV_DONTNEED);
+	memset(mem, 'A', 4 * PAGE);
+	swap_out();
+	mprotect(mem, PAGE, PROT_READ);
+}
+
 static void swapped_forced(void)
 {
 	fresh();
-	swap_out();
-	mprotect(mem, PAGE, PROT_READ);
-	act_begin(mem, PAGE);
-	write_remote(getpid(), mem, 'B');
 	/* Since 6.2 at the latest only what may be written is mapped so at once. */
-	act_leaves(kernel_has(6, 2) ? "pte reuse fine anon" : "pte reuse fine anon swapin", mem, 'B',
-		   "swapped out, read-only, written by force");
+	forced(read_only, mem, kernel_has(6, 2) ? "pte reuse fine anon remote" :
+	       "pte reuse fine anon remote swapin", "swapped out, read-only");
 	gone();
 }
 
@@ -236,11 +247,11 @@ static void unshared(void)
 		CHILD_SEES(mem);
 	}
 	act_begin(mem, PAGE);
-	id = pin(COWSCOPE_PIN_FOLL_PIN, mem);
+	id = act_pin(COWSCOPE_PIN_FOLL_PIN, mem);
 	act_end();
 	act_is(EXCLUSIVE ? "pte unshare needed anon" : "", 0, "pinned for reading while shared");
-	tap_eq(held(id), 'A', "... and the holder reads it");
-	dev_unpin(fd, id);
+	tap_eq(act_held(id), 'A', "... and the holder reads it");
+	act_unpin(id);
 	gate_pass(&go);
 	wait_status(pid);
 	gone();
@@ -362,18 +373,22 @@ static void device(void)
 	globfree(&found);
 }
 
-/* The kernel's own code in the process, written by force. */
+/* The kernel's own code in the process, at the padding of its ELF header. */
+static char *vdso_padding(void)
+{
+	return (char *)getauxval(AT_SYSINFO_EHDR) + 8;
+}
+
+static void read_vdso(void)
+{
+	(void)peek(vdso_padding());
+}
+
 static void vdso(void)
 {
-	char *at = (char *)getauxval(AT_SYSINFO_EHDR) + 16 + 56;
-
-	if (at < (char *)PAGE)
+	if (!getauxval(AT_SYSINFO_EHDR))
 		return tap_skip("vdso", "there is none");
-	at = (char *)((uintptr_t)at & ~(PAGE - 1)) + 9;	/* padding of e_ident */
-	(void)peek(at);
-	act_begin(at - 9, PAGE);
-	write_remote(getpid(), at, 'B');
-	act_leaves("pte copy unknown unknown", at, 'B', "the vdso, written by force");
+	forced(read_vdso, vdso_padding(), "pte copy unknown ? remote", "the vdso");
 }
 
 int main(void)
