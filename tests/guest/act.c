@@ -36,7 +36,7 @@ int act_open(void)
 	/* No huge pages in stacks, whose splits would be counted. */
 	if (!write_file(THP_ENABLED, "madvise"))
 		tap_bail(THP_ENABLED ": %s", strerror(errno));
-	sums_begin();
+	sums_begin(fd);
 	mlockall(MCL_CURRENT);
 	rings_seek_end(&rings);
 	sums_read(fd, &rings, &first);
@@ -46,7 +46,7 @@ int act_open(void)
 void act_close(void)
 {
 	sums_read(fd, &rings, &last);
-	sums_check(&first, &last, false);
+	sums_check(fd, &first, &last, false);
 	sums_end();
 	write_file(THP_ENABLED, "always");
 }

@@ -14,24 +14,12 @@
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
-#include "kit.h"
+#include "account.h"
 #include "tap.h"
 
 #define WORKERS	3
 #define PAGES	32
 #define ROUNDS	15
-
-#define FAULTS	5		/* the first ones see write faults */
-
-static const char *const probes[] = {
-	"cow_fault", "cow_fault_pmd", "cow_fault_hugetlb", "cow_fault_uffd", "swap_in",
-	"fork", "fork_range", "early_copy", "clear_refs", "clear_refs_range", "uffd_wp",
-	"wrprotect"
-};
-
-static const char *const rules[COWSCOPE_RULES] = {
-	"rule.mapcount.", "rule.page_count.", "rule.exclusive."
-};
 
 static void work(void)
 {
@@ -52,31 +40,6 @@ static void work(void)
 		mprotect(mem, PAGES * PAGE, PROT_READ | PROT_WRITE);
 		wait_status(pid);
 	}
-}
-
-static void balanced(int fd, const char *when)
-{
-	static struct stats s;
-	long long ended = 0;
-	unsigned int i;
-
-	stats_read(fd, &s);
-	for (i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "%s.in_flight", probes[i]);
-		tap_eq(stats_get(&s, name), 0, "%s: %s", when, name);
-		snprintf(name, sizeof(name), "%s.ended", probes[i]);
-		ended += i < FAULTS ? stats_get(&s, name) : 0;
-	}
-	tap_eq(stats_sum(&s, "cow_fault.pte.", "") + stats_sum(&s, "cow_fault.pmd.", "") +
-	       stats_sum(&s, "cow_fault.hugetlb.", ""), ended, "%s: decisions", when);
-	tap_eq(stats_get(&s, "recorded.cow_fault") + stats_get(&s, "unrecorded.cow_fault") +
-	       stats_get(&s, "ring.dropped"), ended, "%s: records", when);
-	for (i = COWSCOPE_RULE_MAPCOUNT; i < COWSCOPE_RULES; i++)
-		tap_eq(stats_sum(&s, rules[i], ""), stats_sum(&s, "rule.mapcount.", ""),
-		       "%s: %s", when, rules[i]);
-	tap_eq(stats_get(&s, "ring.dropped"), 0, "%s: none dropped", when);
 }
 
 static void start(pid_t pid[WORKERS])
@@ -242,7 +205,7 @@ static void cut_off(void)
 	tap_eq(stat_now(fd, "clear_refs.cut_off"), before + 1, "off: but cut off");
 	dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0);
 	tap_ok(sleeper_end(&s), "it ends well");
-	balanced(fd, "after that");
+	account_check(fd, ACCOUNT_CUT_OFF, "after that");
 
 	if (!sleeper_start(&s))
 		tap_bail("userfaultfd: %s", strerror(errno));
@@ -251,7 +214,7 @@ static void cut_off(void)
 	tap_ok(sleeper_end(&s), "it ends well");
 	tap_eq(module_load(""), 0, "the module comes back");
 	fd = dev_open();
-	balanced(fd, "after it came back");
+	account_check(fd, ACCOUNT_CUT_OFF, "after it came back");
 	close(fd);
 }
 
@@ -306,13 +269,13 @@ int main(void)
 	owner = dev_open();
 	dev_control(owner, COWSCOPE_CONTROL_FOLLOW, getpid());
 	end(pid);
-	balanced(fd, "followed");
+	account_check(fd, ACCOUNT_CUT_OFF, "followed");
 	start(pid);
 	usleep(100000);
 	end(pid);
 	tap_ok(stat_now(fd, "cow_fault.ended") > 0, "descendants are followed");
 	close(owner);
-	balanced(fd, "at the end");
+	account_check(fd, ACCOUNT_CUT_OFF, "at the end");
 	close(fd);
 	outsider();
 	cut_off();
