@@ -5,15 +5,8 @@
 # is read by tests/guest/run.
 
 module=/lib/cowscope/cowscope.ko
-
-# part NAME COMMAND...: its lines between two marks.
-part() {
-	name=$1
-	shift
-	echo "# begin $name"
-	"$@"
-	echo "# end $name $?"
-}
+# shellcheck source=tests/guest/kit.sh
+. ./kit.sh
 
 loaded() {
 	insmod $module "$@" || { echo "Bail out! insmod $*"; exit 1; }
