@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Why faults of a real program have another verdict than needed or fine. Reads
-# the kernel's own trace (sums.trace), then the records, and prints each fault
-# that has none of these reasons:
+# Why copies of a real program are maybe_lost or superfluous. Reads the kernel's own
+# trace (sums.trace), then the records, and prints each fault that has none of these
+# reasons:
 #
 #   maybe_lost   another process drops the page at that moment: it unmaps memory,
-#                or copies a page of the same folio itself, and gives the
-#                reference back only after the mapping; or it is a page of a file,
+#                or its write fault on the same folio is under way, and it gives the
+#                reference back only after the mapping; or somebody has locked the
+#                folio, and has a reference for that (khugepaged, compaction); or it is a page of a file,
 #                which whoever reads or maps the file looks up; or it was held when
 #                it was write-protected, and a record says so; or the write comes
 #                through ptrace, which leaves the page in the LRU cache that activates
-#                pages (FOLL_TOUCH), and that keeps a reference
+#                pages (FOLL_TOUCH), and that keeps a reference; or it is a page of a
+#                thread named in the variable `direct`, which uses O_DIRECT
 #   superfluous  a large folio, whose references are those of all its mappings; or
 #                a page on no LRU list, which an LRU cache still holds
 #
-# and last a line "REASON COUNT" for each that was met.
+# and last a line "# REASON: COUNT" for each that was met.
 
 function hex(text,    n, i) {
 	n = 0
@@ -35,8 +37,6 @@ function pid_of(text) {
 	sub(/.*-/, "", text)
 	return text + 0
 }
-
-function reason(why) { met[why]++ }
 
 # Seconds, as both sources have them: both are right to a microsecond.
 function overlap(from, to, other_from, other_to) {
@@ -62,7 +62,7 @@ FILENAME ~ /trace$/ {
 
 $4 == "wrprotect:" { held[value("addr"), value("pfn")] = 1 }
 $4 != "cow_fault:" { next }
-/ decision=copy / {
+/ decision=(copy|unshare|raced) / {
 	pfn = hex(value("pfn"))
 	group = int(pfn / 512)
 	i = ++copies[group]
@@ -72,10 +72,7 @@ $4 != "cow_fault:" { next }
 	copy_from[group, i] = to - value("ns") / 1e9
 	copy_pfn[group, i] = pfn
 }
-/ verdict=(needed|fine) / { next }
-{
-	doubt[++doubts] = $0
-}
+/ verdict=(maybe_lost|superfluous) / { doubt[++doubts] = $0 }
 
 END {
 	for (d = 1; d <= doubts; d++) {
@@ -91,13 +88,15 @@ END {
 				why = "superfluous: a large folio"
 			else if (("," value("page_flags") ",") !~ /,lru,/)
 				why = "superfluous: on no LRU list"
-		} else if (value("verdict") == "maybe_lost" && value("kind") ~ /^(file|shmem)$/) {
+		} else if (value("kind") ~ /^(file|shmem)$/) {
 			why = "maybe_lost: a page of a file"
-		} else if (value("verdict") == "maybe_lost" && (value("addr"), value("pfn")) in held) {
+		} else if ((value("addr"), value("pfn")) in held) {
 			why = "maybe_lost: held when it was write-protected"
-		} else if (value("verdict") == "maybe_lost" && value("page_flags") ~ /remote/) {
+		} else if (value("page_flags") ~ /remote/) {
 			why = "maybe_lost: written through ptrace"
-		} else if (value("verdict") == "maybe_lost") {
+		} else if (("," value("page_flags") ",") ~ /,locked,/) {
+			why = "maybe_lost: somebody has locked the folio"
+		} else {
 			for (i = 1; i <= unmaps && why == ""; i++)
 				if (unmap_pid[i] != pid && overlap(from, to, unmap_from[i], unmap_to[i]))
 					why = "maybe_lost: another process unmaps"
@@ -106,12 +105,14 @@ END {
 				if (copy_pid[group, i] != pid &&
 				    int(copy_pfn[group, i] / 2 ^ order) == int(pfn / 2 ^ order) &&
 				    overlap(from, to, copy_from[group, i], copy_to[group, i]))
-					why = "maybe_lost: another process copies"
+					why = "maybe_lost: another fault on the folio"
+			if (why == "" && index(" " direct " ", " " pid " "))
+				why = "maybe_lost: O_DIRECT is under way"
 		}
 		if (why == "")
 			print
 		else
-			reason(why)
+			met[why]++
 	}
 	for (why in met)
 		print "# " why ": " met[why]

@@ -62,7 +62,7 @@ value() { # REPORT KEY: of the report's object of that kind
 	jq -r "select(.report == \"$1\") | .$2" report
 }
 
-faults() { # PID DECISION VERDICT: how many, of all pids if it is ""
+faults() { # [PID [DECISION [VERDICT]]]: how many such; "" is any
 	grep -c "^[^ ]*-${1:-[0-9]*} .* cow_fault: .* decision=${2:-[a-z]*} .* verdict=${3:-[a-z_]*} " records
 }
 
@@ -70,14 +70,15 @@ said() { # NAME: what the story says of it
 	sed -n "s/^$1=//p" log
 }
 
-# explained: no fault harmed anybody, and each copy is needed or there is a reason.
+# explained [THREADS]: no fault harmed anybody, and each copy is needed or there
+# is a reason. THREADS have references of O_DIRECT on their pages.
 explained() {
 	grep -E ' verdict=(leak|pin_lost|unknown) ' records > out
 	[ ! -s out ]
-	ok $? "no verdict leak, pin_lost or unknown"
-	awk -f explain.awk sums.trace records > reasons
+	ok $? "no verdict is leak, pin_lost or unknown"
+	awk -v direct="${1:-}" -f explain.awk sums.trace records > reasons
 	grep '^#' reasons
 	grep -v '^#' reasons > out
 	[ ! -s out ]
-	ok $? "each copy that is not needed has its reason"
+	ok $? "each copy that is maybe_lost or superfluous has its reason"
 }
