@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs in a guest's userland: each of $PROGRAMS, in a directory of its own. What
+# Runs in a guest's userland: each of $PROGRAMS; $MARK comes after its name. What
 # it says is read by tests/programs/run.
 
 # shellcheck source=tests/guest/kit.sh

@@ -25,8 +25,9 @@ until_true() { # COMMAND...: for at most 60 s
 #   report   the report as JSON
 #   records  the records as text
 #   totals   PID CALLS RECORDS: calls of do_wp_page() as the kernel's own
-#            tracing counts them, and faults in the recording
+#            tracing counts them, and faults on PTEs in the recording
 recorded() {
+	rm -f log report records totals recording sums sums.trace
 	./agree sums cowscope record -o recording -- "$0" story > log 2>&1
 	status=$?
 	cp log out
@@ -39,7 +40,7 @@ recorded() {
 		match($0, /-[0-9]+ +\[[0-9]+\]/) {
 			pid = substr($0, RSTART + 1) + 0
 			if (FILENAME == "records")
-				recorded[pid] += $4 == "cow_fault:"
+				recorded[pid] += / cow_fault: / && / level=pte /
 			else if (/ guest_wp: /)
 				calls[pid]++
 		}
