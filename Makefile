@@ -78,7 +78,7 @@ $(B)/kernels.h: tests/kernels
 unit: $(B)/kernels.h ## unit tests, plainly and with the address and undefined sanitizers
 	$(Q)$(MAKE) --no-print-directory -f tests/unit/Makefile B=$(B)
 
-check: ## everything: unit tests, then guest tests on every kernel
+check: ## everything: unit tests, then guest tests and real programs on every kernel
 	./check
 
 demo: ## what a lost pin looks like, on three kernels

@@ -5,16 +5,8 @@
 # is read by tests/guest/run.
 
 module=/lib/cowscope/cowscope.ko
-
-# part NAME COMMAND...: its lines between two marks.
-part() {
-	name=$1
-	shift
-	echo "# begin $name"
-	"$@"
-	echo "# end $name $?"
-	balance "$name"
-}
+# shellcheck source=tests/guest/kit.sh
+. ./kit.sh
 
 # Whether the counters add up after each part, for a part of its own at the end.
 balances=0 unbalanced=0
@@ -31,6 +23,12 @@ balance() { # NAME
 		echo "not ok $balances - after $1"
 		sed 's/^/# /' /tmp/why
 	fi >>/tmp/balances
+}
+
+# tested NAME COMMAND...: a part, and what it left in the counters.
+tested() {
+	part "$@"
+	balance "$1"
 }
 
 say_balances() {
@@ -59,30 +57,30 @@ fi
 
 loaded
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges oracle \
-	random copies look counts fault_pte fault_pmd fault_hugetlb chain rings toggle filter detect; do
+	random copies look counts fault_pte fault_pmd fault_hugetlb chain rings filter detect toggle; do
 	if [ -e "./$program" ]; then
-		part "$program" "./$program"
+		tested "$program" "./$program"
 	else
-		part "$program" echo "1..0 # SKIP not built: this gcc has no -m32 (package gcc-multilib)"
+		tested "$program" echo "1..0 # SKIP not built: this gcc has no -m32 (package gcc-multilib)"
 	fi
 done
 unloaded
 
 loaded ring_records=64
-part small_ring ./rings
+tested small_ring ./rings
 unloaded
 
 loaded maxactive=1
-part lossy ./counts lossy
+tested lossy ./counts lossy
 unloaded
 
 loaded
-part uffd ./uffd
+tested uffd ./uffd
 unloaded
 
 # These load it themselves.
 for script in command scenarios; do
-	[ ! -e "./$script" ] || part $script "./$script"
+	[ ! -e "./$script" ] || tested $script "./$script"
 done
 
 part balance say_balances

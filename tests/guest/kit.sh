@@ -4,6 +4,14 @@
 
 n=0 failed=0
 
+part() { # NAME COMMAND...: its lines between two marks, for report.awk
+	name=$1
+	shift
+	echo "# begin $name"
+	"$@"
+	echo "# end $name $?"
+}
+
 ok() { # STATUS WHAT; what was seen is in the file `out`
 	n=$((n + 1))
 	if [ "$1" -eq 0 ]; then
@@ -33,6 +41,20 @@ says() { # WHAT TEXT: in the output of the last check
 unload() { # the module, after its last word on what it has counted
 	check "all is accounted for" 0 /root/balance "$@"
 	check "rmmod" 0 rmmod cowscope
+}
+
+include() { # FILE: the checks of a program, as if they were made here
+	while read -r line; do
+		case $line in
+		"ok "* | "not ok "*)
+			n=$((n + 1))
+			echo "${line%%ok *}ok $n ${line#*ok * }"
+			;;
+		"#"* | "Bail out!"*) echo "$line" ;;
+		esac
+		case $line in "not ok "* | "Bail out!"*) failed=1 ;; esac
+	done < "$1"
+	grep -q '^1\.\.' "$1" || failed=1
 }
 
 finish() { # the plan and the exit status

@@ -280,6 +280,38 @@ release_of() {
 	echo "$release"
 }
 
+# --- userlands -------------------------------------------------------------
+
+# A userland is asked for as [KERNEL:]PACKAGE[,PACKAGE]...: Debian packages, of
+# the suite of the kernel that boots if no other one is named.
+
+# userland_row SPEC KERNEL: the row whose suite it is.
+userland_row() {
+	case $1 in
+	*:*) kernel_name "${1%%:*}" ;;
+	*) kernel_name "$2" ;;
+	esac
+}
+
+# userland_dir NAME: where that of the row NAME is kept; rows may share one.
+userland_dir() { echo "$cache/userland/$(row_suites "$1" | head -n 1)"; }
+
+# lacking NAME PACKAGE...: those that the suites of the row NAME do not have.
+lacking() {
+	local name=$1
+
+	shift
+	private_apt apt-cache madison "$@" | awk -v suites="$(row_suites "$name" | tr '\n' ' ')" -v packages="$*" '
+		BEGIN { n = split(suites, s); while (n) want[s[n--] "/main"] = 1 }
+		$6 in want { have[$1] = 1 }
+		END {
+			n = split(packages, p)
+			for (i = 1; i <= n; i++)
+				if (!(p[i] in have))
+					print p[i]
+		}'
+}
+
 # --- chroots ---------------------------------------------------------------
 
 # copy_index SUITE...: a command that gives a chroot, its $1, their part of the index.
