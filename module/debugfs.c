@@ -221,13 +221,13 @@ static int probes_show(struct seq_file *m, void *unused)
 {
 	int i;
 
-	seq_puts(m, "probe             state    function                  event        missed\n");
+	seq_puts(m, "probe                state    function                   event        missed\n");
 	for (i = 0; i < PROBES; i++) {
 		const struct probe *p = probes[i];
 		const char *symbol = READ_ONCE(p->symbol);
 		const char *state = symbol ? "armed" : p->error ? "absent" : "off";
 
-		seq_printf(m, "%-17s %-8s %-25s %-12s %llu", p->name, state,
+		seq_printf(m, "%-20s %-8s %-26s %-12s %llu", p->name, state,
 			   symbol ? symbol : p->symbols[0],
 			   cowscope_event_name(p->event), probe_missed(p));
 		if (p->error)

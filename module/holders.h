@@ -49,6 +49,15 @@ void holders_look(struct cowscope_counts *c, unsigned long pfn, struct mm_struct
 		  unsigned long addr);
 
 /**
+ * holders_pinned - how many pages of a folio cowscope has pinned
+ * @pfn: of the first
+ * @pages: so many from there on
+ *
+ * Any context; a look-up a page.
+ */
+unsigned long holders_pinned(unsigned long pfn, unsigned long pages);
+
+/**
  * holders_lost - note that a process goes on with another page
  * @mm: the process
  * @addr: the page's address there

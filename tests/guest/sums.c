@@ -70,7 +70,9 @@ void sums_check(const struct sums *start, const struct sums *end, bool lossy)
 {
 	static const char *const probes[] = {
 		"cow_fault", "fork", "fork_range", "early_copy", "clear_refs",
-		"clear_refs_range", "uffd_wp", "wrprotect"
+		"clear_refs_range", "uffd_wp", "wrprotect", "early_copy_hugetlb",
+		"fork_split", "pagemap_scan", "pagemap_scan_range",
+		"pagemap_scan_hugetlb", "numa"
 	};
 	long long hits = end->hits - start->hits + end->hits_missed - start->hits_missed;
 	long long reuse = sum("cow_fault.pte.reuse.", "");

@@ -23,7 +23,8 @@
 
 static const char *const probes[] = {
 	"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "clear_refs_range",
-	"uffd_wp", "wrprotect"
+	"uffd_wp", "wrprotect", "early_copy_hugetlb", "fork_split", "pagemap_scan",
+	"pagemap_scan_range", "pagemap_scan_hugetlb", "numa"
 };
 
 static void work(void)

@@ -280,10 +280,14 @@ enum cowscope_lock {
  *              after: the page with which the process goes on
  * fork, fork_range, clear_refs, uffd_wp, pagemap_scan
  *              the fields of op
- *              wrongly_left: pages that clear_refs left soft-dirty as if pinned,
- *              though all their references are known and none is a pin;
+ *              wrongly_left: pages that clear_refs left writable and soft-dirty
+ *              as if pinned, though all references or pins of their folio are
+ *              known and none is a pin of this page;
  *              wrongly_cleared: pages that lost the soft-dirty bit though
- *              pinned, so what a device writes next goes unseen
+ *              pinned, so what a device writes next goes unseen: by cowscope,
+ *              or by others as the kernel's count of pins says (of a huge
+ *              mapping as many pages as there are pins; where PTEs map a large
+ *              folio it cannot be known which page is meant, and none counts)
  * mark         text, zero padded, not terminated where it fills the field
  *
  * refcount, mapcount and state belong to the page of .before and were read with
