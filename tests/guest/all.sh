@@ -34,8 +34,8 @@ else
 fi
 
 loaded
-for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges oracle \
-	counts rings toggle; do
+for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges \
+	soft_dirty wrprotect forks oracle counts rings toggle; do
 	if [ -e "./$program" ]; then
 		part "$program" "./$program"
 	else
