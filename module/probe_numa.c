@@ -2,8 +2,8 @@
 /*
  * NUMA balancing: change_prot_numa() makes entries PROT_NONE, so that the next
  * access is a fault that tells who uses the page. It passes over what it takes
- * to be pinned or shared, so the pages that are held are remembered at entry
- * and looked at again.
+ * to be pinned or shared, and over what is PROT_NONE already. So where held pages
+ * are is remembered at entry, and what became of these is looked at afterwards.
  */
 #include <linux/mm.h>
 #include "compat/mm.h"
@@ -13,16 +13,20 @@
 #include "stats.h"
 #include "wrprotect.h"
 
-/* Held pages of one call that are remembered; those beyond count as unwalked. */
-#define KEPT	64
+/*
+ * Runs of held pages that one call remembers; mostly one is one buffer. Pages of
+ * more runs than that count as unwalked.
+ */
+#define RUNS	32
 
 struct numa_call {
 	struct vm_area_struct *vma;
 	struct page_state_memo memo;
 	unsigned int lock;
-	unsigned int kept;
-	unsigned long addr[KEPT];
-	u64 before[KEPT];
+	unsigned int runs;
+	struct {
+		unsigned long start, end;
+	} run[RUNS];
 };
 
 static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
@@ -34,13 +38,30 @@ static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int l
 	if (!pte_write(pte) || pte_protnone(pte) ||
 	    !wrprotect_held(&c, &call->memo, call->vma, addr, pte, level))
 		return;
-	if (call->kept == KEPT) {
-		stats_add(wrprotect_unwalked, pages);
-		return;
+	if (!call->runs || call->run[call->runs - 1].end != addr) {
+		if (call->runs == RUNS) {
+			stats_add(wrprotect_unwalked, pages);
+			return;
+		}
+		call->run[call->runs++].start = addr;
 	}
-	call->addr[call->kept] = addr;
-	call->before[call->kept++] = page_state_pack(pte) |
-				     (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE);
+	call->run[call->runs - 1].end = addr + pages * PAGE_SIZE;
+}
+
+/* All but the protection is as it was. */
+static void look_after(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
+		       unsigned long pages)
+{
+	struct numa_call *call = ctx;
+	struct cowscope_counts c;
+
+	if (!pte_protnone(pte) ||
+	    !wrprotect_look(&c, &call->memo, call->vma, addr, pte, level))
+		return;
+	wrprotect_record(addr, (page_state_pack(pte) & ~COWSCOPE_PTE_PROTNONE) |
+			 COWSCOPE_PTE_WRITE |
+			 (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
+			 &c, COWSCOPE_SOURCE_NUMA, call->lock);
 }
 
 static int numa_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -59,7 +80,7 @@ static int numa_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	call->vma = vma;
 	call->memo = (struct page_state_memo){};
 	call->lock = compat_mmap_lock_mode(vma->vm_mm);
-	call->kept = 0;
+	call->runs = 0;
 	stop = page_state_walk(vma->vm_mm, start, end, WRPROTECT_WALK_MAX, look_before, call);
 	if (stop < end)
 		stats_add(wrprotect_unwalked, (end - stop) >> PAGE_SHIFT);
@@ -69,19 +90,13 @@ static int numa_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 static int numa_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct numa_call *call = (void *)ri->data;
-	struct cowscope_counts c;
-	unsigned int i, level;
-	pte_t now;
+	unsigned int i;
 
 	stats_inc(probe[PROBE_NUMA].ended);
-	for (i = 0; i < call->kept; i++) {
-		now = page_state_pte(call->vma->vm_mm, call->addr[i], &level);
-		if (!pte_protnone(now) || pte_pfn(now) != COWSCOPE_PTE_PFN(call->before[i]))
-			continue;
-		if (wrprotect_look(&c, NULL, call->vma, call->addr[i], now, level))
-			wrprotect_record(call->addr[i], call->before[i], &c,
-					 COWSCOPE_SOURCE_NUMA, call->lock);
-	}
+	call->memo = (struct page_state_memo){};
+	for (i = 0; i < call->runs; i++)
+		page_state_walk(call->vma->vm_mm, call->run[i].start, call->run[i].end,
+				ULONG_MAX, look_after, call);
 	return 0;
 }
 
