@@ -79,7 +79,7 @@ static int clear_refs_return(struct kretprobe_instance *ri, struct pt_regs *regs
 	return 0;
 }
 
-/* Can all pins of its folio be accounted for, and is none of them of this page? */
+/* It looks pinned, but can nobody have pinned this very page? */
 static bool surely_unpinned(const struct cowscope_counts *c)
 {
 	switch (cowscope_detect(c)) {

@@ -241,7 +241,7 @@ enum cowscope_detection cowscope_detect(const struct cowscope_counts *c)
 		return COWSCOPE_DETECT_NONE;
 	if (c->held_pins)
 		return pinned ? COWSCOPE_TRUE_POSITIVE : COWSCOPE_FALSE_NEGATIVE;
-	if (pinned && c->folio_pins && c->pincount <= (s32)c->folio_pins)
+	if (pinned && c->folio_pins)
 		return COWSCOPE_FALSE_POSITIVE_FOLIO;
 	if (c->refcount > explained)
 		return pinned ? COWSCOPE_UNVERIFIED_PINNED : COWSCOPE_UNVERIFIED;

@@ -20,21 +20,21 @@
 
 static int fd;
 static struct rings rings;
-static volatile bool enough;
+static char enough;		/* to be read again each time */
 
 /* Keeps a processor busy, as only such tasks are looked at. */
 static void *busy(void *arg)
 {
-	volatile char *mem = map_anon(PAGE);
+	char *mem = map_anon(PAGE);
 
-	while (!enough)
-		(*mem)++;
+	while (!peek(&enough))
+		poke(mem, peek(mem) + 1);
 	return NULL;
 }
 
 static void *mapper(void *arg)
 {
-	while (!enough) {
+	while (!peek(&enough)) {
 		char *p = map_anon(4 * PAGE);
 
 		memset(p, 'x', 4 * PAGE);
@@ -185,7 +185,7 @@ int main(void)
 		usleep(100000);
 	}
 	write_file(SWITCH, "0");
-	enough = true;
+	poke(&enough, 1);
 	for (i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
 	tap_note("%lld entries in %d tenths of a second", vmstat("numa_pte_updates") - updates,

@@ -46,12 +46,12 @@ static struct rings rings;
 
 /* --- who stands in the way ------------------------------------------------------ */
 
-static volatile bool enough;
+static char enough;		/* to be read again each time */
 
 /* Takes the mmap_lock for writing, and for reading where faults still do. */
 static void *mapper(void *arg)
 {
-	while (!enough) {
+	while (!peek(&enough)) {
 		char *p = map_anon(8 * PAGE);
 
 		memset(p, 'x', 8 * PAGE);
@@ -65,7 +65,7 @@ static void *reader(void *arg)
 {
 	static struct cowscope_page page[16];
 
-	while (!enough)
+	while (!peek(&enough))
 		dev_pages(fd, 0, arg, 16, page);
 	return NULL;
 }
@@ -222,7 +222,7 @@ static void contended(const struct way *w)
 		tap_skip(w->name, "this kernel has none");
 		return done(&a);
 	}
-	enough = false;
+	poke(&enough, 0);
 	pthread_create(&thread[0], NULL, mapper, NULL);
 	pthread_create(&thread[1], NULL, mapper, NULL);
 	pthread_create(&thread[2], NULL, reader, a.mem);
@@ -255,7 +255,7 @@ static void contended(const struct way *w)
 				      s.op.pinned != (round & 1 ? HELD : 0);
 		dev_unpin(fd, id);
 	}
-	enough = true;
+	poke(&enough, 1);
 	for (round = 0; round < 3; round++)
 		pthread_join(thread[round], NULL);
 	tap_eq(failed, 0, "%s: done %d times beside other threads", w->name, ROUNDS);

@@ -281,13 +281,14 @@ enum cowscope_lock {
  * fork, fork_range, clear_refs, uffd_wp, pagemap_scan
  *              the fields of op
  *              wrongly_left: pages that clear_refs left writable and soft-dirty
- *              as if pinned, though all references or pins of their folio are
- *              known and none is a pin of this page;
+ *              as if pinned, though nobody can have pinned them: so many of the
+ *              references of a small page, or all pins of a large folio, are
+ *              known to be something else;
  *              wrongly_cleared: pages that lost the soft-dirty bit though
- *              pinned, so what a device writes next goes unseen: by cowscope,
- *              or by others as the kernel's count of pins says (of a huge
- *              mapping as many pages as there are pins; where PTEs map a large
- *              folio it cannot be known which page is meant, and none counts)
+ *              pinned, so what a device writes next goes unseen. Pinned by
+ *              cowscope, or by others as the kernel's count of pins says: one
+ *              page a pin where a huge entry maps the folio, none where PTEs map
+ *              it, as it cannot be known which page is meant
  * mark         text, zero padded, not terminated where it fills the field
  *
  * refcount, mapcount and state belong to the page of .before and were read with
