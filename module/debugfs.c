@@ -224,7 +224,7 @@ static int probes_show(struct seq_file *m, void *unused)
 {
 	int i;
 
-	seq_puts(m, "probe             state    function                  event        missed error sees\n");
+	seq_puts(m, "probe                state    function                   event        missed error sees\n");
 	for (i = 0; i < PROBES; i++) {
 		const struct probe *p = probes[i];
 		const char *symbol = READ_ONCE(p->symbol);
@@ -234,13 +234,13 @@ static int probes_show(struct seq_file *m, void *unused)
 			state = "armed";
 		else if (p->error)
 			state = p->error == -ENOENT ? "absent" : "failed";
-		seq_printf(m, "%-17s %-8s %-25s %-12s %6llu %5d %s\n", p->name, state,
+		seq_printf(m, "%-20s %-8s %-26s %-12s %6llu %5d %s\n", p->name, state,
 			   symbol ? symbol : p->symbols[0], cowscope_event_name(p->event),
 			   probe_missed(p), p->error, p->sees);
 	}
-	seq_puts(m, "\nprobe             inlined                   hides\n");
+	seq_puts(m, "\nprobe                inlined                    hides\n");
 	for (i = 0; i < ARRAY_SIZE(compat_hidden); i++)
-		seq_printf(m, "%-17s %-25s %s\n", probes[compat_hidden[i].id]->name,
+		seq_printf(m, "%-20s %-26s %s\n", probes[compat_hidden[i].id]->name,
 			   compat_hidden[i].in, compat_hidden[i].what);
 	return 0;
 }

@@ -373,21 +373,26 @@ static void add_end(const struct sink *s)
 	add_number(s, "ns", s->r->op_duration);
 }
 
+static void add_copied(const struct sink *s)
+{
+	add_number(s, "pages", s->r->seen);
+	add_number(s, "shared", (s64)s->r->seen - s->r->changed);
+	add_number(s, "copied", s->r->changed);
+	add_number(s, "splits", s->r->pinned);
+	add_end(s);
+}
+
 static void add_fork(const struct sink *s)
 {
 	add_optional(s, "child", s->r->target, 0);
 	add_number(s, "vmas", s->r->held);
-	add_number(s, "pages", s->r->seen);
-	add_number(s, "copied", s->r->changed);
-	add_end(s);
+	add_copied(s);
 }
 
 static void add_fork_range(const struct sink *s)
 {
 	add_range(s);
-	add_number(s, "pages", s->r->seen);
-	add_number(s, "copied", s->r->changed);
-	add_end(s);
+	add_copied(s);
 }
 
 static void add_counts(const struct sink *s, const char *changed, const char *pinned)
@@ -396,6 +401,11 @@ static void add_counts(const struct sink *s, const char *changed, const char *pi
 	add_number(s, changed, s->r->changed);
 	add_number(s, pinned, s->r->pinned);
 	add_number(s, "held", s->r->held);
+	if (s->r->type == COWSCOPE_EVENT_CLEAR_REFS) {
+		add_number(s, "wrongly_left", s->r->wrongly_left);
+		add_number(s, "wrongly_cleared", s->r->wrongly_cleared);
+		add_number(s, "soft_dirty", s->r->soft_dirty);
+	}
 	add_word(s, "partial", s->r->op_flags & COWSCOPE_OP_PARTIAL ? "yes" : "no");
 	add_word(s, "mmap_lock", cowscope_lock_name(s->r->op_lock));
 	add_end(s);
@@ -414,6 +424,13 @@ static void add_uffd_wp(const struct sink *s)
 	add_word(s, "type", NAME(uffd_wp_names, s->r->arg));
 	add_range(s);
 	add_counts(s, "changed", "pinned");
+}
+
+static void add_pagemap_scan(const struct sink *s)
+{
+	add_number(s, "target", s->r->target);
+	add_range(s);
+	add_counts(s, "wrprotected", "pinned");
 }
 
 static void add_holder(const struct sink *s)
@@ -458,6 +475,9 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 		break;
 	case COWSCOPE_EVENT_UFFD_WP:
 		add_uffd_wp(&s);
+		break;
+	case COWSCOPE_EVENT_PAGEMAP_SCAN:
+		add_pagemap_scan(&s);
 		break;
 	case COWSCOPE_EVENT_WRPROTECT:
 		add_word(&s, "source", cowscope_source_name(r->source));

@@ -164,6 +164,30 @@ void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned l
 	each_held(pfn & ~(nr - 1), nr, look_at, &look);
 }
 
+static bool pinned(unsigned long pfn)
+{
+	struct held_page *node;
+
+	hlist_for_each_entry_rcu(node, bucket(pfn), hash)
+		if (node->pfn == pfn && node->holder->flags & COWSCOPE_PIN_FOLL_PIN)
+			return true;
+	return false;
+}
+
+unsigned long holders_pinned(unsigned long pfn, unsigned long pages)
+{
+	unsigned long i, n = 0;
+
+	if (likely(!atomic_long_read(&held_pages)))
+		return 0;
+
+	rcu_read_lock();
+	for (i = 0; i < pages; i++)
+		n += pinned(pfn + i);
+	rcu_read_unlock();
+	return n;
+}
+
 struct loss {
 	struct mapping m;
 	u64 before, after;

@@ -58,6 +58,15 @@ static inline void holders_look(struct cowscope_counts *c, unsigned long pfn,
 }
 
 /**
+ * holders_pinned - how many pages of a folio cowscope has pinned
+ * @pfn: of the first
+ * @pages: so many from there on
+ *
+ * Any context; a look-up a page.
+ */
+unsigned long holders_pinned(unsigned long pfn, unsigned long pages);
+
+/**
  * holders_lost - note that a process goes on with other pages
  * @mm: the process
  * @addr: the first page's address there

@@ -49,8 +49,14 @@ void op_end(struct op *op, int error)
 	struct cowscope_record *r = ring_begin(op->event);
 
 	if (r) {
-		r->start = op->start;
-		r->end = op->end;
+		if (op->event == COWSCOPE_EVENT_CLEAR_REFS) {
+			r->wrongly_left = op->wrongly_left;
+			r->wrongly_cleared = op->wrongly_cleared;
+			r->soft_dirty = op->soft_dirty;
+		} else {
+			r->start = op->start;
+			r->end = op->end;
+		}
 		r->op_duration = r->ts - op->began;
 		r->target = op->target;
 		r->seen = op->seen;

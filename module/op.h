@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Operations under way: a fork, a clear_refs or an UFFDIO_WRITEPROTECT goes
- * through several probed functions, and the inner ones add to what the outer
+ * Operations under way: a fork, a clear_refs, an UFFDIO_WRITEPROTECT or a
+ * PAGEMAP_SCAN goes through several probed functions, and the inner ones add to what the outer
  * one reports. One a task at a time; found by the current task.
  */
 #ifndef COWSCOPE_OP_H
@@ -16,6 +16,7 @@ struct op {
 	u64 began;		/* CLOCK_MONOTONIC, ns */
 	u64 start, end;
 	u32 target, seen, changed, pinned, held;
+	u32 wrongly_left, wrongly_cleared, soft_dirty;	/* clear_refs */
 	u8 arg, lock, flags;
 	bool pass;		/* the filter lets it through */
 } ____cacheline_aligned;

@@ -11,10 +11,11 @@
 #include <linux/uaccess.h>
 #include "compat/mm.h"
 #include "filter.h"
+#include "holders.h"
 #include "op.h"
-#include "page_state.h"
 #include "probes.h"
 #include "stats.h"
+#include "walk_diff.h"
 #include "wrprotect.h"
 
 #define CLEAR_REFS_SOFT_DIRTY	4
@@ -23,19 +24,9 @@ struct clear_refs_call {
 	struct op *op;
 };
 
-/* PTE bits before, compressed to a byte each. */
-#define BEFORE_WRITE	1
-#define BEFORE_DIRTY	2
-#define BEFORE_SOFT	4
-#define BEFORE_YOUNG	8
-#define BEFORE_UFFD	16
-
 struct range_call {
 	struct op *op;
-	struct vm_area_struct *vma;
-	unsigned long addr, end;
-	struct page_state_memo memo;
-	u8 before[PTRS_PER_PTE];
+	struct walk_diff diff;
 };
 
 /* The number that is being written, 0 if it cannot be read without a fault. */
@@ -88,63 +79,71 @@ static int clear_refs_return(struct kretprobe_instance *ri, struct pt_regs *regs
 	return 0;
 }
 
-static u8 before_bits(pte_t pte)
+/* It looks pinned, but can nobody have pinned this very page? */
+static bool surely_unpinned(const struct cowscope_counts *c)
 {
-	return (pte_write(pte) ? BEFORE_WRITE : 0) |
-	       (pte_dirty(pte) ? BEFORE_DIRTY : 0) |
-	       (pte_soft_dirty(pte) ? BEFORE_SOFT : 0) |
-	       (pte_young(pte) ? BEFORE_YOUNG : 0) |
-	       (compat_pte_uffd_wp(pte) ? BEFORE_UFFD : 0);
+	switch (cowscope_detect(c)) {
+	case COWSCOPE_FALSE_POSITIVE:
+	case COWSCOPE_FALSE_POSITIVE_FOLIO:
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* A PTE as it was, from its bits before and what it maps now. */
-static u64 pack_before(u8 bits, pte_t now)
+/*
+ * How many of an entry's pages are pinned: those that cowscope has pinned, and
+ * one for each pin of others. Which page of a large folio others have pinned
+ * cannot be known; an entry that maps a part of it is given the doubt.
+ */
+static unsigned long pinned_pages(const struct cowscope_counts *c, unsigned long pfn,
+				  unsigned long pages)
 {
-	return COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | pte_pfn(now) |
-	       (bits & BEFORE_WRITE ? COWSCOPE_PTE_WRITE : 0) |
-	       (bits & BEFORE_DIRTY ? COWSCOPE_PTE_DIRTY : 0) |
-	       (bits & BEFORE_SOFT ? COWSCOPE_PTE_SOFT_DIRTY : 0) |
-	       (bits & BEFORE_YOUNG ? COWSCOPE_PTE_YOUNG : 0) |
-	       (bits & BEFORE_UFFD ? COWSCOPE_PTE_UFFD_WP : 0);
+	unsigned long others = 0;
+
+	if (COWSCOPE_STATE_PINNED(c->state) != COWSCOPE_YES)
+		return 0;
+	if (!COWSCOPE_STATE_ORDER(c->state)) {
+		s32 explained = cowscope_explained(c);
+
+		return c->held_pins || c->refcount - explained >= GUP_PIN_COUNTING_BIAS;
+	}
+	if (pages == 1)
+		return !!c->held_pins;
+	if (c->pincount > (s32)c->folio_pins)
+		others = c->pincount - c->folio_pins;
+	return min(pages, holders_pinned(pfn, pages) + others);
 }
 
-static unsigned int slot(const struct range_call *call, unsigned long addr)
+static void look_after(struct walk_diff *d, void *ctx, unsigned long addr, u64 before,
+		       pte_t now, unsigned int level, unsigned long pages)
 {
-	return (addr - call->addr) >> PAGE_SHIFT & (PTRS_PER_PTE - 1);
-}
-
-static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-			unsigned long pages)
-{
-	struct range_call *call = ctx;
-
-	call->before[slot(call, addr)] = before_bits(pte);
-	call->op->seen += pages;
-}
-
-static void look_after(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-		       unsigned long pages)
-{
-	struct range_call *call = ctx;
-	u8 before = call->before[slot(call, addr)];
-	struct op *op = call->op;
+	bool writable = before & COWSCOPE_PTE_WRITE;
+	bool cleared = before & COWSCOPE_PTE_SOFT_DIRTY && !pte_soft_dirty(now);
+	struct op *op = ctx;
 	struct cowscope_counts c;
 	bool held;
 
-	if (!(before & BEFORE_WRITE))
+	if (pte_soft_dirty(now) || d->vma->vm_flags & VM_SOFTDIRTY)
+		op->soft_dirty += pages;
+	if (!writable && !cleared)
 		return;
-	held = wrprotect_look(&c, &call->memo, call->vma, addr, pte, level);
+	held = wrprotect_look(&c, &d->memo, d->vma, addr, now, level);
+	if (held && cleared)
+		op->wrongly_cleared += pinned_pages(&c, pte_pfn(now), pages);
+	if (!writable)
+		return;
 	if (held)
 		op->held += pages;
-	if (pte_write(pte)) {
+	if (!pte_write(now)) {
+		op->changed += pages;
+		if (held)
+			wrprotect_record(addr, before, &c, COWSCOPE_SOURCE_CLEAR_REFS, op->lock);
+	} else if (op->arg == CLEAR_REFS_SOFT_DIRTY || !op->arg) {
 		op->pinned += pages;
-		return;
+		if (held && surely_unpinned(&c))
+			op->wrongly_left += pages;
 	}
-	op->changed += pages;
-	if (held)
-		wrprotect_record(addr, pack_before(before, pte) |
-				 (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
-				 &c, COWSCOPE_SOURCE_CLEAR_REFS, op->lock);
 }
 
 static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -159,7 +158,6 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 		return 1;
 	}
 	if (!op->end) {
-		op->start = regs_get_kernel_argument(regs, 1);
 		op->target = filter_mm_tgid(walk->mm);
 		op->lock = compat_mmap_lock_mode(walk->mm);
 		op->pass = filter_pass(walk->mm);
@@ -171,12 +169,8 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	}
 
 	call->op = op;
-	call->vma = walk->vma;
-	call->addr = regs_get_kernel_argument(regs, 1);
-	call->end = regs_get_kernel_argument(regs, 2);
-	call->memo = (struct page_state_memo){};
-	memset(call->before, 0, sizeof(call->before));
-	page_state_walk(walk->mm, call->addr, call->end, ULONG_MAX, look_before, call);
+	op->seen += walk_diff_begin(&call->diff, walk->vma, regs_get_kernel_argument(regs, 1),
+				    op->end);
 	return 0;
 }
 
@@ -185,10 +179,7 @@ static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct range_call *call = (void *)ri->data;
 
 	stats_inc(probe[PROBE_CLEAR_REFS_RANGE].ended);
-	/* The others do not write-protect. */
-	if (call->op->arg == CLEAR_REFS_SOFT_DIRTY || !call->op->arg)
-		page_state_walk(call->vma->vm_mm, call->addr, call->end, ULONG_MAX,
-				look_after, call);
+	walk_diff_end(&call->diff, look_after, call->op);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * fork(): copy_process() as a whole, copy_page_range() for each VMA, and what
- * that copies at once. An early copy is the only reason why copy_page_range()
- * adds a new anonymous page, so that call tells without a walk of the tables.
+ * that copies at once or splits. An early copy is the only reason why
+ * copy_page_range() adds a new anonymous page, so that call tells without a
+ * walk of the tables; for a VMA no more than counters of the child are read.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -23,12 +24,11 @@ struct fork_call {
 	struct op *op;
 };
 
+/* Where it is at: the op's start and end are those of the VMA being copied. */
 struct range_call {
 	u64 began;
 	struct mm_struct *child;
-	unsigned long start, end;
-	unsigned long pages;	/* of the child, before */
-	u32 early;		/* copied at once, before */
+	u32 copied, splits;	/* of the fork, before */
 	struct op *op;
 };
 
@@ -74,6 +74,12 @@ static int fork_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
+/* The current task's, unless a filter was set since it began. */
+static struct op *forking(void)
+{
+	return filter_pass(NULL) ? op_find(COWSCOPE_EVENT_FORK) : NULL;
+}
+
 static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 0);
@@ -81,46 +87,48 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct range_call *call = (void *)ri->data;
 
 	stats_inc(probe[PROBE_FORK_RANGE].entered);
-	/* A filter may have been set since the fork began. */
-	call->op = filter_pass(NULL) ? op_find(COWSCOPE_EVENT_FORK) : NULL;
+	call->op = forking();
 	if (!call->op) {
 		stats_inc(probe[PROBE_FORK_RANGE].filtered);
 		return 1;
 	}
 	call->began = ktime_get_mono_fast_ns();
 	call->child = dst->vm_mm;
-	call->start = src->vm_start;
-	call->end = src->vm_end;
-	call->pages = compat_mm_pages(dst->vm_mm);
-	call->early = call->op->changed;
+	call->op->start = src->vm_start;
+	call->op->end = src->vm_end;
+	call->copied = call->op->changed;
+	call->splits = call->op->pinned;
 	return 0;
 }
 
+/* The child's first VMA found it empty, so what it has now is the sum of all. */
 static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct range_call *call = (void *)ri->data;
 	struct op *op = call->op;
-	u32 pages = compat_mm_pages(call->child) - call->pages;
+	u32 pages = compat_mm_pages(call->child);
 	struct cowscope_record *r;
 
-	op->seen += pages;
-	op->held++;
 	stats_inc(probe[PROBE_FORK_RANGE].ended);
 	r = ring_begin(COWSCOPE_EVENT_FORK_RANGE);
-	if (!r)
-		return 0;
-	r->start = call->start;
-	r->end = call->end;
-	r->op_duration = r->ts - call->began;
-	r->seen = pages;
-	r->changed = op->changed - call->early;
-	r->error = (int)regs_return_value(regs);
-	ring_commit(r);
+	if (r) {
+		r->start = op->start;
+		r->end = op->end;
+		r->op_duration = r->ts - call->began;
+		r->seen = pages - op->seen;
+		r->changed = op->changed - call->copied;
+		r->pinned = op->pinned - call->splits;
+		r->error = (int)regs_return_value(regs);
+		ring_commit(r);
+	}
+	op->seen = pages;
+	op->held++;
+	op->start = 0;
+	op->end = 0;
 	return 0;
 }
 
-/* A task that forks adds new anonymous pages to no other mm than its child's. */
-static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
+static int early_copy(enum probe_id probe, struct pt_regs *regs)
 {
 	struct page *copy = (void *)regs_get_kernel_argument(regs, 0);
 	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 1);
@@ -132,29 +140,58 @@ static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
 	struct op *op;
 	pte_t pte;
 
-	stats_inc(probe[PROBE_EARLY_COPY].entered);
-	if (!mm || dst->vm_mm == mm)
-		goto declined;
-	op = op_find(COWSCOPE_EVENT_FORK);
-	if (!op || !filter_pass(NULL))
-		goto declined;
+	stats_inc(probe[probe].entered);
+	/* A task that forks adds new pages to no other mm than its child's. */
+	op = mm && dst->vm_mm != mm ? forking() : NULL;
+	if (!op) {
+		stats_inc(probe[probe].declined);
+		return 0;
+	}
 
-	stats_inc(probe[PROBE_EARLY_COPY].ended);
-	op->changed++;
+	stats_inc(probe[probe].ended);
+	op->changed += 1ul << compound_order(compound_head(copy));
 	pte = page_state_pte(mm, addr, &level);
 	page_state_read(&c, NULL, mm, dst->vm_flags, pte, level);
-	if (c.refcount != COWSCOPE_COUNT_NA)
+	if (c.refcount != COWSCOPE_COUNT_NA) {
 		holders_look(&c, pte_pfn(pte), mm, addr);
+		stats_detect(&c);
+	}
 	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
 	if (!r)
 		return 0;
-	record_page(r, addr, page_state_pack(pte), &c);
+	record_page(r, addr, page_state_pack(pte) |
+		    (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE), &c);
 	r->after = COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(copy);
 	ring_commit(r);
 	return 0;
+}
 
-declined:
-	stats_inc(probe[PROBE_EARLY_COPY].declined);
+static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	return early_copy(PROBE_EARLY_COPY, regs);
+}
+
+static int early_copy_hugetlb_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	return early_copy(PROBE_EARLY_COPY_HUGETLB, regs);
+}
+
+/* A THP that is pinned is copied in parts, so its mapping is split first. */
+static int split_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
+	unsigned long addr = regs_get_kernel_argument(regs, 2);
+	struct op *op;
+
+	stats_inc(probe[PROBE_FORK_SPLIT].entered);
+	op = vma->vm_mm == current->mm ? forking() : NULL;
+	/* copy_process() also writes to the parent's memory. */
+	if (!op || addr < op->start || addr >= op->end) {
+		stats_inc(probe[PROBE_FORK_SPLIT].declined);
+		return 0;
+	}
+	stats_inc(probe[PROBE_FORK_SPLIT].ended);
+	op->pinned++;
 	return 0;
 }
 
@@ -163,6 +200,10 @@ static const char *const range_symbols[] = { "copy_page_range", NULL };
 static const char *const early_copy_symbols[] = {
 	"folio_add_new_anon_rmap", "page_add_new_anon_rmap", NULL
 };
+static const char *const early_copy_hugetlb_symbols[] = {
+	"hugetlb_add_new_anon_rmap", "hugepage_add_new_anon_rmap", NULL
+};
+static const char *const split_symbols[] = { "__split_huge_pmd", NULL };
 
 struct probe probe_fork = {
 	.id = PROBE_FORK,
@@ -193,4 +234,22 @@ struct probe probe_early_copy = {
 	.symbols = early_copy_symbols,
 	.event = COWSCOPE_EVENT_EARLY_COPY,
 	.pre = early_copy_entry,
+};
+
+struct probe probe_early_copy_hugetlb = {
+	.id = PROBE_EARLY_COPY_HUGETLB,
+	.name = "early_copy_hugetlb",
+	.sees = "hugetlb pages that a fork copies at once",
+	.symbols = early_copy_hugetlb_symbols,
+	.event = COWSCOPE_EVENT_EARLY_COPY,
+	.pre = early_copy_hugetlb_entry,
+};
+
+struct probe probe_fork_split = {
+	.id = PROBE_FORK_SPLIT,
+	.name = "fork_split",
+	.sees = "huge mappings that a fork splits, as they are pinned",
+	.symbols = split_symbols,
+	.event = COWSCOPE_EVENT_FORK,
+	.pre = split_entry,
 };

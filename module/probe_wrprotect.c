@@ -4,21 +4,16 @@
  * change_protection(), which does its work and that of mprotect(). Neither
  * asks whether a page is pinned, so what is present and writable at entry is
  * write-protected; how many PTEs were changed is what the kernel returns.
+ * NUMA balancing asks, and has a probe of its own.
  */
 #include <linux/mm.h>
 #include "compat/mm.h"
 #include "filter.h"
-#include "holders.h"
 #include "op.h"
 #include "page_state.h"
 #include "probes.h"
-#include "record.h"
-#include "ring.h"
 #include "stats.h"
 #include "wrprotect.h"
-
-/* Pages that one call's entry handler looks at; 128 MiB. */
-#define WALK_MAX	(1UL << 15)
 
 struct uffd_call {
 	struct op *op;
@@ -31,35 +26,6 @@ struct protect_call {
 	unsigned int lock;
 	struct page_state_memo memo;
 };
-
-bool wrprotect_look(struct cowscope_counts *c, struct page_state_memo *memo,
-		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-		    unsigned int level)
-{
-	s32 explained;
-
-	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, pte, level);
-	if (c->refcount == COWSCOPE_COUNT_NA)
-		return false;
-	holders_look(c, pte_pfn(pte), vma->vm_mm, addr);
-	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
-		return true;
-	explained = cowscope_explained(c);
-	return explained != COWSCOPE_COUNT_NA && c->refcount > explained;
-}
-
-void wrprotect_record(unsigned long addr, u64 before, const struct cowscope_counts *c,
-		      enum cowscope_source source, unsigned int lock)
-{
-	struct cowscope_record *r = ring_begin(COWSCOPE_EVENT_WRPROTECT);
-
-	if (!r)
-		return;
-	record_page(r, addr, before, c);
-	r->source = source;
-	r->lock = lock;
-	ring_commit(r);
-}
 
 static int uffd_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
@@ -156,7 +122,7 @@ static int protect_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	if (a.cp_flags & MM_CP_UFFD_WP_RESOLVE)
 		return 0;
 
-	stop = page_state_walk(a.vma->vm_mm, a.start, a.end, WALK_MAX, look, call);
+	stop = page_state_walk(a.vma->vm_mm, a.start, a.end, WRPROTECT_WALK_MAX, look, call);
 	if (stop < a.end) {
 		stats_add(wrprotect_unwalked, (a.end - stop) >> PAGE_SHIFT);
 		if (call->op)

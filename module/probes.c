@@ -21,10 +21,16 @@ struct probe *const probes[PROBES] = {
 	[PROBE_FORK]		= &probe_fork,
 	[PROBE_FORK_RANGE]	= &probe_fork_range,
 	[PROBE_EARLY_COPY]	= &probe_early_copy,
+	[PROBE_EARLY_COPY_HUGETLB] = &probe_early_copy_hugetlb,
+	[PROBE_FORK_SPLIT]	= &probe_fork_split,
 	[PROBE_CLEAR_REFS]	= &probe_clear_refs,
 	[PROBE_CLEAR_REFS_RANGE] = &probe_clear_refs_range,
 	[PROBE_UFFD_WP]		= &probe_uffd_wp,
 	[PROBE_WRPROTECT]	= &probe_wrprotect,
+	[PROBE_PAGEMAP_SCAN]	= &probe_pagemap_scan,
+	[PROBE_PAGEMAP_SCAN_RANGE] = &probe_pagemap_scan_range,
+	[PROBE_PAGEMAP_SCAN_HUGETLB] = &probe_pagemap_scan_hugetlb,
+	[PROBE_NUMA]		= &probe_numa,
 };
 
 static DEFINE_MUTEX(probes_lock);
@@ -172,7 +178,7 @@ u32 probes_events(void)
 			events |= 1u << probes[i]->event;
 	if (!probe_cow_fault.error)
 		events |= 1u << COWSCOPE_EVENT_PIN_LOST;
-	if (!probe_wrprotect.error || !probe_clear_refs_range.error)
+	if (!probe_clear_refs_range.error || !probe_pagemap_scan_range.error)
 		events |= 1u << COWSCOPE_EVENT_WRPROTECT;
 	return events;
 }

@@ -15,10 +15,16 @@ enum probe_id {
 	PROBE_FORK,
 	PROBE_FORK_RANGE,
 	PROBE_EARLY_COPY,
+	PROBE_EARLY_COPY_HUGETLB,
+	PROBE_FORK_SPLIT,
 	PROBE_CLEAR_REFS,
 	PROBE_CLEAR_REFS_RANGE,
 	PROBE_UFFD_WP,
 	PROBE_WRPROTECT,
+	PROBE_PAGEMAP_SCAN,
+	PROBE_PAGEMAP_SCAN_RANGE,
+	PROBE_PAGEMAP_SCAN_HUGETLB,
+	PROBE_NUMA,
 	PROBES
 };
 
@@ -76,10 +82,16 @@ extern struct probe probe_swap_in;
 extern struct probe probe_fork;
 extern struct probe probe_fork_range;
 extern struct probe probe_early_copy;
+extern struct probe probe_early_copy_hugetlb;
+extern struct probe probe_fork_split;
 extern struct probe probe_clear_refs;
 extern struct probe probe_clear_refs_range;
 extern struct probe probe_uffd_wp;
 extern struct probe probe_wrprotect;
+extern struct probe probe_pagemap_scan;
+extern struct probe probe_pagemap_scan_range;
+extern struct probe probe_pagemap_scan_hugetlb;
+extern struct probe probe_numa;
 
 extern struct probe *const probes[PROBES];
 

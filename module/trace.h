@@ -248,8 +248,9 @@ DECLARE_EVENT_CLASS(cowscope_op,
 		__entry->flags = r->op_flags;
 		__entry->error = r->error;
 	),
-	TP_printk("child=%u vmas=%u pages=%u copied=%u error=%d ns=%llu",
-		  __entry->target, __entry->held, __entry->seen, __entry->changed,
+	TP_printk("child=%u vmas=%u pages=%u shared=%u copied=%u splits=%u error=%d ns=%llu",
+		  __entry->target, __entry->held, __entry->seen,
+		  __entry->seen - __entry->changed, __entry->changed, __entry->pinned,
 		  __entry->error, __entry->ns)
 );
 
@@ -259,16 +260,10 @@ DEFINE_EVENT(cowscope_op, fork,
 
 DEFINE_EVENT_PRINT(cowscope_op, fork_range,
 	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
-	TP_printk("addr=0x%llx-0x%llx pages=%u copied=%u error=%d ns=%llu",
-		  __entry->start, __entry->end, __entry->seen, __entry->changed,
+	TP_printk("addr=0x%llx-0x%llx pages=%u shared=%u copied=%u splits=%u error=%d ns=%llu",
+		  __entry->start, __entry->end, __entry->seen,
+		  __entry->seen - __entry->changed, __entry->changed, __entry->pinned,
 		  __entry->error, __entry->ns));
-
-DEFINE_EVENT_PRINT(cowscope_op, clear_refs,
-	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
-	TP_printk("target=%u type=%u pages=%u wrprotected=%u skipped_pinned=%u held=%u partial=%u mmap_lock=%s error=%d ns=%llu",
-		  __entry->target, __entry->arg, __entry->seen, __entry->changed,
-		  __entry->pinned, __entry->held, __entry->flags & COWSCOPE_OP_PARTIAL,
-		  show_lock(__entry->lock), __entry->error, __entry->ns));
 
 DEFINE_EVENT_PRINT(cowscope_op, uffd_wp,
 	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
@@ -277,6 +272,55 @@ DEFINE_EVENT_PRINT(cowscope_op, uffd_wp,
 		  __entry->seen, __entry->changed, __entry->pinned, __entry->held,
 		  __entry->flags & COWSCOPE_OP_PARTIAL, show_lock(__entry->lock),
 		  __entry->error, __entry->ns));
+
+DEFINE_EVENT_PRINT(cowscope_op, pagemap_scan,
+	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
+	TP_printk("target=%u addr=0x%llx-0x%llx pages=%u wrprotected=%u pinned=%u held=%u partial=%u mmap_lock=%s error=%d ns=%llu",
+		  __entry->target, __entry->start, __entry->end, __entry->seen,
+		  __entry->changed, __entry->pinned, __entry->held,
+		  __entry->flags & COWSCOPE_OP_PARTIAL, show_lock(__entry->lock),
+		  __entry->error, __entry->ns));
+
+TRACE_EVENT(clear_refs,
+	TP_PROTO(const struct cowscope_record *r),
+	TP_ARGS(r),
+	TP_STRUCT__entry(
+		__field(u64, ns)
+		__field(u32, target)
+		__field(u32, seen)
+		__field(u32, changed)
+		__field(u32, pinned)
+		__field(u32, held)
+		__field(u32, wrongly_left)
+		__field(u32, wrongly_cleared)
+		__field(u32, soft_dirty)
+		__field(u8, arg)
+		__field(u8, lock)
+		__field(u8, flags)
+		__field(s8, error)
+	),
+	TP_fast_assign(
+		__entry->ns = r->op_duration;
+		__entry->target = r->target;
+		__entry->seen = r->seen;
+		__entry->changed = r->changed;
+		__entry->pinned = r->pinned;
+		__entry->held = r->held;
+		__entry->wrongly_left = r->wrongly_left;
+		__entry->wrongly_cleared = r->wrongly_cleared;
+		__entry->soft_dirty = r->soft_dirty;
+		__entry->arg = r->arg;
+		__entry->lock = r->op_lock;
+		__entry->flags = r->op_flags;
+		__entry->error = r->error;
+	),
+	TP_printk("target=%u type=%u pages=%u wrprotected=%u skipped_pinned=%u held=%u wrongly_left=%u wrongly_cleared=%u soft_dirty=%u partial=%u mmap_lock=%s error=%d ns=%llu",
+		  __entry->target, __entry->arg, __entry->seen, __entry->changed,
+		  __entry->pinned, __entry->held, __entry->wrongly_left,
+		  __entry->wrongly_cleared, __entry->soft_dirty,
+		  __entry->flags & COWSCOPE_OP_PARTIAL, show_lock(__entry->lock),
+		  __entry->error, __entry->ns)
+);
 
 TRACE_EVENT(mark,
 	TP_PROTO(const struct cowscope_record *r),

@@ -19,6 +19,8 @@ void trace_record(const struct cowscope_record *r)
 		return trace_clear_refs(r);
 	case COWSCOPE_EVENT_UFFD_WP:
 		return trace_uffd_wp(r);
+	case COWSCOPE_EVENT_PAGEMAP_SCAN:
+		return trace_pagemap_scan(r);
 	case COWSCOPE_EVENT_WRPROTECT:
 		return trace_wrprotect(r);
 	case COWSCOPE_EVENT_PIN:

@@ -7,17 +7,27 @@
 #include "page_state.h"
 #include "rules.h"
 
+/*
+ * Pages that the handler of one call looks at, 1 GiB: some milliseconds without
+ * preemption. What is beyond counts as "wrprotect.unwalked".
+ */
+#define WRPROTECT_WALK_MAX	(1UL << 18)
+
 /**
- * wrprotect_look - read a page that may be write-protected
- * @c: filled, with cowscope's holders
+ * wrprotect_held - is a page held beyond what is explained, or pinned?
+ * @c: filled, with cowscope's holders; its refcount is COWSCOPE_COUNT_NA if
+ *	nobody can hold it or no count was to be read
  * @memo: as for page_state_read()
  * @vma: where it is mapped
  * @addr: there
  * @pte: by what
  * @level: enum cowscope_level of that entry
- *
- * Returns whether somebody holds it beyond what is explained, or pins it.
  */
+bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
+		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
+		    unsigned int level);
+
+/* The same, and counts whether the kernel's test for pins is right about it. */
 bool wrprotect_look(struct cowscope_counts *c, struct page_state_memo *memo,
 		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 		    unsigned int level);

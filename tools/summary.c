@@ -16,6 +16,10 @@ static void add_op(struct summary_op *op, const struct cowscope_record *r)
 	op->changed += r->changed;
 	op->pinned += r->pinned;
 	op->held += r->held;
+	if (r->type != COWSCOPE_EVENT_CLEAR_REFS)
+		return;
+	op->wrongly_left += r->wrongly_left;
+	op->wrongly_cleared += r->wrongly_cleared;
 }
 
 static void add_fault(struct summary *s, const struct cowscope_record *r)
@@ -77,6 +81,9 @@ void summary_add(struct summary *s, const struct cowscope_record *r)
 		break;
 	case COWSCOPE_EVENT_UFFD_WP:
 		add_op(&s->uffd_wp, r);
+		break;
+	case COWSCOPE_EVENT_PAGEMAP_SCAN:
+		add_op(&s->pagemap_scan, r);
 		break;
 	}
 	s->count[type][level][decision][verdict]++;
@@ -207,10 +214,15 @@ static void print_pages(const struct summary *s, const struct names *names)
 		printf("... and %llu more\n", (unsigned long long)(s->pages - shown));
 }
 
+#define OP_COUNTS	6
+
 /* One kind of operation in one line, with its own words for the counts. */
 static void print_op(const char *event, const struct summary_op *op, const char *const *words)
 {
-	const u64 counts[] = { op->pages, op->changed, op->pinned, op->held };
+	const u64 counts[OP_COUNTS] = {
+		op->pages, op->changed, op->pinned, op->held,
+		op->wrongly_left, op->wrongly_cleared
+	};
 	struct json_object *object;
 	size_t i;
 
@@ -270,11 +282,17 @@ static void print_total(const struct summary *s, const struct summary_about *abo
 void summary_print(const struct summary *s, const struct names *names,
 		   const struct summary_about *about)
 {
-	static const char *const fork_words[4] = { "pages", "copied", NULL, NULL };
-	static const char *const clear_refs_words[4] = {
-		"pages", "wrprotected", "skipped_pinned", "held"
+	static const char *const fork_words[OP_COUNTS] = { "pages", "copied", "splits" };
+	static const char *const clear_refs_words[OP_COUNTS] = {
+		"pages", "wrprotected", "skipped_pinned", "held", "wrongly_left",
+		"wrongly_cleared"
 	};
-	static const char *const uffd_wp_words[4] = { "pages", "changed", "pinned", "held" };
+	static const char *const uffd_wp_words[OP_COUNTS] = {
+		"pages", "changed", "pinned", "held"
+	};
+	static const char *const pagemap_scan_words[OP_COUNTS] = {
+		"pages", "wrprotected", "pinned", "held"
+	};
 
 	print_counts(s);
 	rulings_print(&s->rulings, about->rule);
@@ -284,6 +302,7 @@ void summary_print(const struct summary *s, const struct names *names,
 	print_op("fork", &s->fork, fork_words);
 	print_op("clear_refs", &s->clear_refs, clear_refs_words);
 	print_op("uffd_wp", &s->uffd_wp, uffd_wp_words);
+	print_op("pagemap_scan", &s->pagemap_scan, pagemap_scan_words);
 	if (!output.json && s->predicted)
 		printf("predicted otherwise than decided: %llu of %llu\n",
 		       (unsigned long long)s->mispredicted, (unsigned long long)s->predicted);

@@ -18,6 +18,7 @@ struct summary_op {
 	u64 changed;
 	u64 pinned;
 	u64 held;
+	u64 wrongly_left, wrongly_cleared;	/* clear_refs */
 };
 
 struct summary {
@@ -29,7 +30,7 @@ struct summary {
 	struct rulings rulings;
 	u64 predicted;		/* cow_faults with a definite prediction... */
 	u64 mispredicted;	/* ... that did not come true */
-	struct summary_op fork, clear_refs, uffd_wp;
+	struct summary_op fork, clear_refs, uffd_wp, pagemap_scan;
 	struct cowscope_record page[SUMMARY_PAGES];	/* whose holder lost it */
 	u64 pages;
 };

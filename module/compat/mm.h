@@ -37,12 +37,17 @@ static inline bool compat_mm_has_pinned(struct mm_struct *mm)
 /* Pages that the page tables of a process under construction map. */
 static inline unsigned long compat_mm_pages(struct mm_struct *mm)
 {
+	unsigned long pages = 0;
+
+#ifdef CONFIG_HUGETLB_PAGE
+	pages += atomic_long_read(&mm->hugetlb_usage);
+#endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	/* f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter"), 6.2 */
-	return get_mm_counter(mm, MM_FILEPAGES) + get_mm_counter(mm, MM_ANONPAGES) +
+	return pages + get_mm_counter(mm, MM_FILEPAGES) + get_mm_counter(mm, MM_ANONPAGES) +
 	       get_mm_counter(mm, MM_SHMEMPAGES);
 #else
-	return percpu_counter_sum_positive(&mm->rss_stat[MM_FILEPAGES]) +
+	return pages + percpu_counter_sum_positive(&mm->rss_stat[MM_FILEPAGES]) +
 	       percpu_counter_sum_positive(&mm->rss_stat[MM_ANONPAGES]) +
 	       percpu_counter_sum_positive(&mm->rss_stat[MM_SHMEMPAGES]);
 #endif
@@ -85,16 +90,25 @@ static inline bool compat_uffd_wp_async(struct vm_area_struct *vma)
 }
 
 /*
- * RWSEM_WRITER_LOCKED of kernel/locking/rwsem.c; what holds the lock now need
- * not be the caller, so ask only where it is known to be held.
+ * How the mmap_lock is held, from RWSEM_WRITER_LOCKED, the count of readers and
+ * the writer of kernel/locking/rwsem.c. "write" is certain: this task is the
+ * writer. "read" says that there are readers and no writer; an rwsem does not
+ * know who they are. Where the caller is known to hold the lock in some mode,
+ * as in every place that asks, that is its own mode, as a writer excludes all
+ * others. Under no more than a VMA's lock (6.4 on) it is unknown, or that of
+ * others who read.
  */
 static inline int compat_mmap_lock_mode(struct mm_struct *mm)
 {
 #ifdef CONFIG_PREEMPT_RT
 	return COWSCOPE_LOCK_UNKNOWN;
 #else
-	return atomic_long_read(&mm->mmap_lock.count) & 1 ? COWSCOPE_LOCK_WRITE :
-							    COWSCOPE_LOCK_READ;
+	unsigned long count = atomic_long_read(&mm->mmap_lock.count);
+
+	if (count & 1)
+		return (atomic_long_read(&mm->mmap_lock.owner) & ~7L) == (long)current ?
+		       COWSCOPE_LOCK_WRITE : COWSCOPE_LOCK_UNKNOWN;
+	return count >> 8 ? COWSCOPE_LOCK_READ : COWSCOPE_LOCK_UNKNOWN;
 #endif
 }
 
@@ -204,6 +218,18 @@ static inline void compat_change_protection(struct compat_change_protection *a,
 	a->end = regs_get_kernel_argument(regs, vma + 2);
 	a->cp_flags = regs_get_kernel_argument(regs, cp_flags);
 }
+
+#ifndef PAGEMAP_SCAN
+/* "fs/proc/task_mmu: implement IOCTL to get and optionally clear info about
+ * PTEs", 6.7
+ */
+struct pm_scan_arg {
+	__u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	__u64 category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define PM_SCAN_WP_MATCHING	(1 << 0)
+#endif
 
 /* The first argument of mwriteprotect_range() leads to the mm. */
 static inline struct mm_struct *compat_mwriteprotect_mm(struct pt_regs *regs)

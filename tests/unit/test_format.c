@@ -63,18 +63,19 @@ static void line_of_forks(void **state)
 	struct cowscope_record r = {
 		.ts = 1000999, .pid = 7, .type = COWSCOPE_EVENT_FORK, .start = 0x1000, .end = 0x3000,
 		.op_duration = 5000000000ULL, .target = 8, .seen = 95, .changed = 2, .held = 20,
+		.pinned = 1,
 	};
 
 	expect(&r, "sh",
-	       "sh-7 [000] 0.001000: fork: child=8 vmas=20 pages=95 copied=2 error=- ns=5000000000");
+	       "sh-7 [000] 0.001000: fork: child=8 vmas=20 pages=95 shared=93 copied=2 splits=1 error=- ns=5000000000");
 	r.error = -12;
 	r.target = 0;
 	expect(&r, "sh",
-	       "sh-7 [000] 0.001000: fork: child=- vmas=20 pages=95 copied=2 error=-12 ns=5000000000");
+	       "sh-7 [000] 0.001000: fork: child=- vmas=20 pages=95 shared=93 copied=2 splits=1 error=-12 ns=5000000000");
 	r.type = COWSCOPE_EVENT_FORK_RANGE;
 	r.error = 0;
 	expect(&r, "sh",
-	       "sh-7 [000] 0.001000: fork_range: addr=0x1000-0x3000 pages=95 copied=2 error=- ns=5000000000");
+	       "sh-7 [000] 0.001000: fork_range: addr=0x1000-0x3000 pages=95 shared=93 copied=2 splits=1 error=- ns=5000000000");
 }
 
 static void line_of_early_copy(void **state)
@@ -94,16 +95,17 @@ static void line_of_clear_refs(void **state)
 		.ts = 1, .pid = 7, .cpu = 12, .type = COWSCOPE_EVENT_CLEAR_REFS, .target = 812,
 		.seen = 1034, .changed = 12, .pinned = 1, .held = 2, .arg = 4,
 		.op_lock = COWSCOPE_LOCK_WRITE, .op_duration = 9,
+		.wrongly_left = 3, .wrongly_cleared = 4, .soft_dirty = 5,
 	};
 
 	expect(&r, "sh",
-	       "sh-7 [012] 0.000000: clear_refs: target=812 type=soft_dirty pages=1034 wrprotected=12 skipped_pinned=1 held=2 partial=no mmap_lock=write error=- ns=9");
+	       "sh-7 [012] 0.000000: clear_refs: target=812 type=soft_dirty pages=1034 wrprotected=12 skipped_pinned=1 held=2 wrongly_left=3 wrongly_cleared=4 soft_dirty=5 partial=no mmap_lock=write error=- ns=9");
 	r.arg = 9;
 	r.op_flags = COWSCOPE_OP_PARTIAL;
 	r.op_lock = 0;
 	r.error = -22;
 	expect(&r, "sh",
-	       "sh-7 [012] 0.000000: clear_refs: target=812 type=? pages=1034 wrprotected=12 skipped_pinned=1 held=2 partial=yes mmap_lock=- error=-22 ns=9");
+	       "sh-7 [012] 0.000000: clear_refs: target=812 type=? pages=1034 wrprotected=12 skipped_pinned=1 held=2 wrongly_left=3 wrongly_cleared=4 soft_dirty=5 partial=yes mmap_lock=- error=-22 ns=9");
 }
 
 static void line_of_uffd_wp(void **state)
@@ -119,6 +121,18 @@ static void line_of_uffd_wp(void **state)
 	r.arg = 0;
 	expect(&r, "qemu",
 	       "qemu-7 [000] 0.000000: uffd_wp: target=812 type=unprotect addr=0x7f0000000000-0x7f0000002000 pages=2 changed=1 pinned=1 held=0 partial=no mmap_lock=read error=- ns=0");
+}
+
+static void line_of_pagemap_scan(void **state)
+{
+	struct cowscope_record r = {
+		.pid = 7, .type = COWSCOPE_EVENT_PAGEMAP_SCAN, .start = 0x7f0000000000,
+		.end = 0x7f0000002000, .target = 812, .seen = 2, .changed = 1, .pinned = 1,
+		.held = 1, .op_lock = COWSCOPE_LOCK_READ,
+	};
+
+	expect(&r, "criu",
+	       "criu-7 [000] 0.000000: pagemap_scan: target=812 addr=0x7f0000000000-0x7f0000002000 pages=2 wrprotected=1 pinned=1 held=1 partial=no mmap_lock=read error=- ns=0");
 }
 
 static void line_of_wrprotect(void **state)
@@ -308,6 +322,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(line_of_early_copy),
 	cmocka_unit_test(line_of_clear_refs),
 	cmocka_unit_test(line_of_uffd_wp),
+	cmocka_unit_test(line_of_pagemap_scan),
 	cmocka_unit_test(line_of_wrprotect),
 	cmocka_unit_test(line_of_pins),
 	cmocka_unit_test(line_of_mark),

@@ -61,6 +61,7 @@ static void everything(void **state)
 	struct cowscope_task task = { .pid = 812, .comm = "redis-server" };
 	struct cowscope_record r = {
 		.ts = 71204518999, .type = COWSCOPE_EVENT_FORK, .seen = 100, .changed = 3,
+		.pinned = 1,
 	};
 	char *text;
 
@@ -72,19 +73,24 @@ static void everything(void **state)
 	r.type = COWSCOPE_EVENT_CLEAR_REFS;
 	r.pinned = 4;
 	r.held = 5;
+	r.wrongly_left = 6;
+	r.wrongly_cleared = 7;
 	summary_add(&summary, &r);
+	summary_add(&summary, &r);
+	r.type = COWSCOPE_EVENT_PAGEMAP_SCAN;
 	summary_add(&summary, &r);
 	about.lost = 17;
 	about.missed = 4;
 
 	text = captured(print, NULL);
 	assert_string_equal(text,
-			    "event       level  decision  verdict     count\n"
-			    "cow_fault   pte    copy      pin_lost        1\n"
-			    "cow_fault   pte    copy      maybe_lost      1\n"
-			    "cow_fault   pte    reuse     fine        12345\n"
-			    "fork        -      -         -               1\n"
-			    "clear_refs  -      -         -               2\n"
+			    "event         level  decision  verdict     count\n"
+			    "cow_fault     pte    copy      pin_lost        1\n"
+			    "cow_fault     pte    copy      maybe_lost      1\n"
+			    "cow_fault     pte    reuse     fine        12345\n"
+			    "fork          -      -         -               1\n"
+			    "clear_refs    -      -         -               2\n"
+			    "pagemap_scan  -      -         -               1\n"
 			    "\n"
 			    "What each rule makes of these faults (*: in force):\n"
 			    "rule          faults  copies  superfluous  pin_lost  maybe_lost  needed  unknown  reuses  leak  undecided\n"
@@ -97,10 +103,11 @@ static void everything(void **state)
 			    "812  redis-server  0x7f2a31c00000  0x1a2b3->0x40c11  pin_lost    id 3\n"
 			    "812  redis-server  0x7f2a31c00000  0x1a2b3->0x40c11  maybe_lost  1 unexplained\n"
 			    "\n"
-			    "fork: 1 time, pages 100, copied 3\n"
-			    "clear_refs: 2 times, pages 200, wrprotected 6, skipped_pinned 8, held 10\n"
+			    "fork: 1 time, pages 100, copied 3, splits 1\n"
+			    "clear_refs: 2 times, pages 200, wrprotected 6, skipped_pinned 8, held 10, wrongly_left 12, wrongly_cleared 14\n"
+			    "pagemap_scan: 1 time, pages 100, wrprotected 3, pinned 4, held 5\n"
 			    "predicted otherwise than decided: 0 of 12347\n"
-			    "12350 records in 0.000000 s, kernel 5.10.0, rule page_count; lost 17, missed 4\n");
+			    "12351 records in 0.000000 s, kernel 5.10.0, rule page_count; lost 17, missed 4\n");
 	free(text);
 }
 

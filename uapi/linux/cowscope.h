@@ -287,10 +287,15 @@ enum cowscope_lock {
  *              after: the page with which the process goes on
  * fork, fork_range, clear_refs, uffd_wp, pagemap_scan
  *              the fields of op
- *              wrongly_left: pages that clear_refs left soft-dirty as if pinned,
- *              though all their references are known and none is a pin;
+ *              wrongly_left: pages that clear_refs left writable and soft-dirty
+ *              as if pinned, though nobody can have pinned them: so many of the
+ *              references of a small page, or all pins of a large folio, are
+ *              known to be something else;
  *              wrongly_cleared: pages that lost the soft-dirty bit though
- *              pinned, so what a device writes next goes unseen
+ *              pinned, so what a device writes next goes unseen. Pinned by
+ *              cowscope, or by others as the kernel's count of pins says: one
+ *              page a pin where a huge entry maps the folio, none where PTEs map
+ *              it, as it cannot be known which page is meant
  * mark         text, zero padded, not terminated where it fills the field
  *
  * At level pmd and hugetlb one entry maps a whole folio: addr is its first
