@@ -122,16 +122,20 @@ enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, 
  * Has the page changed since entry, beyond what the decision itself did to it?
  * Another process may unmap it at any time, and a look-up take a reference.
  */
-static bool page_changed(const struct fault *f, bool copied)
+static bool page_changed(const struct fault *f, enum cowscope_decision decision, bool copied)
 {
 	u32 flags = COWSCOPE_STATE_LRU | COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_LOCKED;
 	pte_t pte = pfn_pte(COWSCOPE_PTE_PFN(f->before), PAGE_READONLY);
 	struct cowscope_counts now;
+	s32 more = f->own_refs - copied;
 
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return false;
+	/* One mapping becomes one a page. */
+	if (decision == COWSCOPE_SPLIT)
+		more += f->pages - 1;
 	page_state_read(&now, NULL, f->mm, 0, pte, COWSCOPE_STATE_LEVEL(f->c.state));
-	return now.refcount - f->own_refs != f->c.refcount - copied ||
+	return now.refcount != f->c.refcount + more ||
 	       now.mapcount != f->c.mapcount - copied ||
 	       (now.state ^ f->c.state) & flags;
 }
@@ -163,7 +167,7 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 		/* A pin may have come between entry and copy: lost as well. */
 		f->c.held_own = max(f->c.held_own, lost);
 	}
-	if (contradicts(decision, f->predicted) && page_changed(f, copied))
+	if (contradicts(decision, f->predicted) && page_changed(f, decision, copied))
 		f->predicted = COWSCOPE_RACED;
 	verdict = cowscope_judge(&f->c, decision, copied);
 	otherwise = cowscope_otherwise(&f->c, decision);

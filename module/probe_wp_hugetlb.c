@@ -45,9 +45,12 @@ static int hugetlb_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	compat_hugetlb_wp(&a, regs);
 	call->pte = a.pte;
 	call->mask = huge_page_mask(hstate_vma(a.vma));
+	pte = page_state_huge(pte_val(READ_ONCE(*a.pte)), call->mask);
+	/* Mapped a moment ago where userfaultfd protects: the next fault decides. */
+	if (!(a.flags & FAULT_FLAG_UNSHARE) && compat_pte_uffd_wp(pte))
+		return fault_decline(PROBE_COW_FAULT_HUGETLB);
 	if (!fault_begin(f, PROBE_COW_FAULT_HUGETLB, a.vma, a.addr & call->mask, a.flags))
 		return 1;
-	pte = page_state_huge(pte_val(READ_ONCE(*a.pte)), call->mask);
 	fault_look(f, a.vma, pte, COWSCOPE_LEVEL_HUGETLB, true);
 	leave_out_own(f, 1 + (a.cached == page_state_page(pte)));
 	fault_await(f, false);

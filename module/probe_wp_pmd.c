@@ -53,7 +53,7 @@ static int pmd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	bool copied = false;
 	u64 after = 0;
 
-	/* Most of the return codes for errors hold on to nothing. */
+	/* VM_FAULT_FALLBACK counts as an error. */
 	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)) {
 		decision = COWSCOPE_RETRY;
 	} else if (ret & VM_FAULT_FALLBACK) {

@@ -292,9 +292,9 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-static void uffd(int flags, bool async)
+static void uffd(int flags, bool async, bool populated)
 {
-	const char *what = flags & MAP_SHARED ? "shared" : "private";
+	const char *what = flags & MAP_SHARED ? "shared" : populated ? "private" : "not yet there";
 	pthread_t thread;
 	int uf;
 
@@ -302,6 +302,8 @@ static void uffd(int flags, bool async)
 		return tap_skip("asynchronous userfaultfd", "since 6.7");
 	map(-1, flags);
 	memset(mem, 'A', HUGE);
+	if (!populated)
+		madvise(mem, HUGE, MADV_DONTNEED);
 	uf = uffd_protect(mem, HUGE, async);
 	if (uf < 0) {
 		tap_skip("userfaultfd on hugetlb", "%s", strerror(-uf));
@@ -368,10 +370,11 @@ int main(void)
 	file(false);
 	file(true);
 	unshared();
-	uffd(MAP_PRIVATE, false);
-	uffd(MAP_SHARED, false);
-	uffd(MAP_PRIVATE, true);
-	uffd(MAP_SHARED, true);
+	uffd(MAP_PRIVATE, false, true);
+	uffd(MAP_PRIVATE, false, false);
+	uffd(MAP_SHARED, false, true);
+	uffd(MAP_PRIVATE, true, true);
+	uffd(MAP_SHARED, true, true);
 	remote();
 	act_close();
 	return tap_end();

@@ -162,6 +162,7 @@ static void *writer(void *arg)
 
 static void uffd_swapped(void)
 {
+	long long huge = stat_now(fd, "cow_fault_uffd.ended");
 	pthread_t thread;
 	int uf;
 
@@ -177,6 +178,7 @@ static void uffd_swapped(void)
 	uffd_wait(uf);
 	act_end();
 	act_is("pte uffd none anon", 0, "swapped out, and left to userfaultfd");
+	tap_eq(stat_now(fd, "cow_fault_uffd.ended"), huge, "... and not taken for a huge page");
 	uffd_release(uf, mem, 4 * PAGE);
 	pthread_join(thread, NULL);
 	tap_eq(peek(mem), 'B', "... and then written");
