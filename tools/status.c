@@ -149,7 +149,7 @@ static void status_json(const struct cowscope_info *info, const char *release, c
 	json_object_object_add(object, "recording",
 			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_ON));
 	json_object_object_add(object, "counting",
-			       json_object_new_boolean(info->enabled != COWSCOPE_RECORDING_OFF));
+			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_COUNT));
 	describe_filter(filter, sizeof(filter));
 	json_add(object, "filter", strcmp(filter, "none") ? filter : NULL);
 	json_add_number(object, "rings", info->cpus);

@@ -41,6 +41,41 @@ static void misjudged(const struct cowscope_record *r)
 		 r->ret, (unsigned long long)r->before, (unsigned long long)r->after);
 }
 
+/* What each rule would have meant, by the records' own words. */
+static long long ruled[COWSCOPE_RULES][COWSCOPE_VERDICTS];
+
+static void rule_all(const struct cowscope_record *r)
+{
+	unsigned int d = COWSCOPE_OUTCOME_DECISION(r->outcome), rule;
+
+	if ((d != COWSCOPE_COPY && d != COWSCOPE_REUSE) || r->state & COWSCOPE_STATE_SHARED_VMA)
+		return;
+	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
+		unsigned int would = COWSCOPE_RULES_WOULD(r->rules, rule);
+
+		ruled[rule][!would ? COWSCOPE_VERDICT_NONE : would == d ? r->verdict :
+			    COWSCOPE_STATE_OTHERWISE(r->state)]++;
+	}
+}
+
+static void rules_agree(void)
+{
+	static const char *const rules[] = { "mapcount", "page_count", "exclusive" };
+	static const char *const verdicts[] = {
+		"undecided", "leak", "pin_lost", "maybe_lost", "needed", "superfluous", "fine",
+		"unknown"
+	};
+	unsigned int rule, v;
+	char name[64];
+
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		for (v = 0; v < COWSCOPE_VERDICTS; v++) {
+			snprintf(name, sizeof(name), "rule.%s.%s", rules[rule], verdicts[v]);
+			tap_eq(ruled[rule][v], sums_delta(&start, &end, name),
+			       "%s is what the records say", name);
+		}
+}
+
 /* What the rings say of one phase, for a range of addresses. */
 struct tally {
 	const char *from, *to;
@@ -60,6 +95,7 @@ static void tally(struct tally *t, void *from, size_t length)
 
 		if (r.type != COWSCOPE_EVENT_COW_FAULT)
 			continue;
+		rule_all(&r);
 		if ((d == COWSCOPE_COPY && p == COWSCOPE_REUSE) ||
 		    (d == COWSCOPE_REUSE && p == COWSCOPE_COPY))
 			misjudged(&r);
@@ -415,8 +451,8 @@ int main(int argc, char **argv)
 	rings_open(fd, &rings);
 	sums_begin(fd);
 	mlockall(MCL_CURRENT);
-	rings_seek_end(&rings);
 	sums_read(fd, &rings, &start);
+	rings_seek_end(&rings);
 	forks();
 	zero_and_files();
 	memfd();
@@ -427,6 +463,7 @@ int main(int argc, char **argv)
 	sums_read(fd, &rings, &end);
 	skip();
 	sums_check(fd, &start, &end, lossy);
+	rules_agree();
 	tap_eq(wrong, 0, "no prediction was wrong");
 	sums_end();
 	return tap_end();

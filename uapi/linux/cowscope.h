@@ -468,15 +468,16 @@ struct cowscope_info {
  * COWSCOPE_CONTROL: switch recording, filter by process.
  *
  * ENABLE and DISABLE arm and disarm every probe; they sleep. COUNT arms them
- * too, but only counters are kept: no record is written. Each may be given
+ * too, but only counters are kept: no record is written, not of PIN or MARK
+ * either, which are recorded while probes are disarmed. Each may be given
  * twice, and after any other. ENABLE and COUNT fail with the error of the core
  * probe (ENOENT, EINVAL) if that cannot be armed; see debugfs cowscope/probes.
  *
  * FOLLOW records only what the process of thread `pid` (in the caller's pid
  * namespace) and its descendants do, or what is done to their memory; given
  * again, it adds another. What others do is counted as filtered. FOLLOW_ALL
- * removes the filter. The filter belongs to the open file that set it. ESRCH:
- * no such process. EBUSY: another open file has set a filter.
+ * follows nobody any more; what FILTER set stays. The filter belongs to the open
+ * file that set it. ESRCH: no such process. EBUSY: another open file has set one.
  * EOPNOTSUPP: this kernel has no sched_process_fork tracepoint to follow.
  */
 enum cowscope_control_op {
@@ -499,11 +500,14 @@ struct cowscope_control {
  * an event is recorded if it passes every part. Sets all parts at once; all
  * zero records everything. The filter belongs to the open file that set it,
  * together with that of FOLLOW. EBUSY: another open file has set a filter.
- * EINVAL: a bit of no event or verdict, start not below end.
+ * EINVAL: a bit of no event or verdict, start not below end, a comm that is not
+ * zero padded.
  *
  * What `events`, `start` and `comm` leave out of cow_fault is left out at the
  * fault's entry, counts as filtered there and takes no return probe. The rest
- * is counted as ever and not written: "unrecorded.EVENT" in the counters.
+ * is counted as ever and not written: "unrecorded.EVENT" in the counters. The
+ * probe of cow_fault sees pin_lost, too: `events` leaves a fault out at its entry
+ * only if neither is wanted.
  */
 struct cowscope_filter {
 	__u32 size;		/* [in] */
@@ -512,8 +516,10 @@ struct cowscope_filter {
 				 * cow_fault; 0: all
 				 */
 	__u32 pad;
-	__u64 start;		/* [in] only what touches [start, end); what has */
-	__u64 end;		/* [in] no address passes; both 0: all */
+	__u64 start;		/* [in] only what touches [start, end), by whole */
+	__u64 end;		/* [in] pages; what has no address passes; both 0:
+				 * all
+				 */
 	char comm[16];		/* [in] only threads of that name, zero padded, cut
 				 * to 15 characters as the kernel does; empty: all
 				 */
