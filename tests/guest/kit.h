@@ -67,9 +67,14 @@ uint64_t kpageflags(uint64_t pfn);
 /* Memory; what fails ends the test. */
 void *map_anon(size_t length);
 void *map_thp(void);		/* one huge page, or NULL */
+void *map_thps(size_t n);	/* one after the other, or NULL */
 void *map_hugetlb(void);	/* one huge page, or NULL */
+void *map_hugetlbs(size_t n);
 int test_file(void);		/* in TEST_DIR, without a name */
 void *map_file(int fd, size_t length, int flags);	/* filled with 'A' */
+size_t present(const void *mem, size_t pages);
+/* Has KSM merge a range, then stop; "2" into its file run undoes it. */
+bool ksm_merge(void *mem, size_t length);
 bool kernel_has(int major, int minor);
 void drain(void);		/* LRU caches of all CPUs, as far as they go */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "kit.h"
 #include "tap.h"
@@ -64,36 +65,57 @@ void *map_anon(size_t length)
 	return p;
 }
 
-void *map_thp(void)
+/* One huge page at @at, which is aligned; tries again where there was none. */
+static bool fill_thp(int fd, char *at)
 {
-	char *p = map_anon(2 * HUGE);
 	struct cowscope_page page;
-	int fd, tries;
+	int tries;
 
-	p = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	fd = dev_open();
 	for (tries = 0; tries < 5; tries++) {
-		madvise(p, HUGE, MADV_HUGEPAGE);
-		memset(p, 'A', HUGE);
-		if (dev_pages(fd, 0, p, 1, &page))
+		madvise(at, HUGE, MADV_HUGEPAGE);
+		memset(at, 'A', HUGE);
+		if (dev_pages(fd, 0, at, 1, &page))
 			tap_bail("PAGE_STATE failed");
 		if (page.pte & COWSCOPE_PTE_HUGE)
-			break;
-		madvise(p, HUGE, MADV_DONTNEED);
+			return true;
+		madvise(at, HUGE, MADV_DONTNEED);
+		drain();
 	}
-	close(fd);
-	return tries < 5 ? p : NULL;
+	return false;
 }
 
-void *map_hugetlb(void)
+void *map_thps(size_t n)
 {
-	char *p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+	char *p = map_anon((n + 1) * HUGE);
+	int fd = dev_open();
+	size_t i;
+
+	p = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
+	for (i = 0; i < n && fill_thp(fd, p + i * HUGE); i++)
+		;
+	close(fd);
+	return i == n ? p : NULL;
+}
+
+void *map_thp(void)
+{
+	return map_thps(1);
+}
+
+void *map_hugetlbs(size_t n)
+{
+	char *p = mmap(NULL, n * HUGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
-	memset(p, 'A', HUGE);
+	memset(p, 'A', n * HUGE);
 	return p;
+}
+
+void *map_hugetlb(void)
+{
+	return map_hugetlbs(1);
 }
 
 void drain(void)
@@ -141,4 +163,42 @@ void *map_file(int fd, size_t length, int flags)
 	if (p == MAP_FAILED)
 		tap_bail("mmap of a file: %s", strerror(errno));
 	return p;
+}
+
+size_t present(const void *mem, size_t pages)
+{
+	uint64_t *entries = malloc(pages * sizeof(*entries));
+	size_t i, n = 0;
+
+	pagemap(0, mem, pages, entries);
+	for (i = 0; i < pages; i++)
+		n += !!(entries[i] & PM_PRESENT);
+	free(entries);
+	return n;
+}
+
+#define KSM	"/sys/kernel/mm/ksm/"
+
+static long ksm_scans(void)
+{
+	char text[32] = "";
+
+	read_file(KSM "full_scans", text, sizeof(text));
+	return atol(text);
+}
+
+bool ksm_merge(void *mem, size_t length)
+{
+	long scans = ksm_scans();
+	int tries;
+
+	if (madvise(mem, length, MADV_MERGEABLE) || !write_file(KSM "pages_to_scan", "100000") ||
+	    !write_file(KSM "sleep_millisecs", "10") || !write_file(KSM "run", "1"))
+		return false;
+	/* The first may be half done, the second sees what does not change. */
+	for (tries = 0; tries < 6000 && ksm_scans() < scans + 4; tries++)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	if (tries == 6000)
+		tap_bail("KSM does not come to an end");
+	return write_file(KSM "run", "0");
 }

@@ -1,381 +1,305 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * PAGE_STATE against /proc/self/pagemap, /proc/kpagecount and /proc/kpageflags
- * over every kind of memory, and against what is known of how it was made.
- */
+/* PAGE_STATE against the kernel's own view, over every kind of memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
-#include <linux/kernel-page-flags.h>
 #include <linux/userfaultfd.h>
 
-#include "kit.h"
+#include "cross.h"
 #include "tap.h"
 
-#define PAGES	256
-#define MOST	512
-#define BIT(n)	(1ULL << (n))
+#define PAGES	4096UL
+#define SIZE	(PAGES * PAGE)
+#define ANON	.kind = COWSCOPE_KIND_ANON, .level = COWSCOPE_LEVEL_PTE, .pages = 1
+#define CHILDREN 4
 
-static int fd;
-static int clear_refs;
-static bool ksm_is_all;		/* 6.12 takes all that is anonymous to be KSM */
-
-/* What is known beforehand; -1 if it is not. */
-struct known {
-	int kind, level, mapcount, exclusive, order;
-};
-
-struct view {
-	struct cowscope_page page[MOST];
-	uint64_t map[MOST];
-};
-
-static const char *why;
-static char reason[200];
-
-/* Keeps the first difference for the report. */
-static bool same(size_t i, unsigned long long ours, unsigned long long theirs, const char *what)
+static void read_all(const char *mem, size_t pages)
 {
-	if (ours == theirs)
-		return true;
-	if (!why) {
-		snprintf(reason, sizeof(reason), "page %zu: %s is 0x%llx, not 0x%llx", i, what,
-			 ours, theirs);
-		why = reason;
-	}
-	return false;
-}
-
-#define FLAG(flags, bit)	(!!((flags) & BIT(bit)))
-#define HAS(value, mask)	(!!((value) & (mask)))
-
-static bool same_pte(const struct view *v, size_t i)
-{
-	const struct cowscope_page *p = &v->page[i];
-	uint64_t m = v->map[i];
-	bool present = HAS(p->pte, COWSCOPE_PTE_PRESENT);
-
-	same(i, HAS(p->pte, COWSCOPE_PTE_READ), 1, "READ");
-	same(i, present, HAS(m, PM_PRESENT), "PRESENT");
-	if (!present) {
-		same(i, p->pte, COWSCOPE_PTE_READ, "PTE that is not present");
-		return !why;
-	}
-	same(i, COWSCOPE_PTE_PFN(p->pte), PM_PFN(m), "pfn");
-	/* pagemap does not show it of hugetlb. */
-	if (COWSCOPE_STATE_KIND(p->state) != COWSCOPE_KIND_HUGETLB)
-		same(i, HAS(p->pte, COWSCOPE_PTE_SOFT_DIRTY), HAS(m, PM_SOFT_DIRTY), "SOFT_DIRTY");
-	if (kernel_has(5, 14))
-		same(i, HAS(p->pte, COWSCOPE_PTE_UFFD_WP), HAS(m, PM_UFFD_WP), "UFFD_WP");
-	if (p->mapcount != COWSCOPE_COUNT_NA)
-		same(i, p->mapcount == 1, HAS(m, PM_EXCLUSIVE), "mapped once");
-	return !why;
-}
-
-static bool same_page(const struct view *v, size_t i)
-{
-	const struct cowscope_page *p = &v->page[i];
-	unsigned int kind = COWSCOPE_STATE_KIND(p->state);
-	unsigned int order = COWSCOPE_STATE_ORDER(p->state);
-	uint64_t pfn = COWSCOPE_PTE_PFN(p->pte);
-	uint64_t flags = kpageflags(pfn), head = kpageflags(pfn & ~(BIT(order) - 1));
-
-	same(i, kind == COWSCOPE_KIND_ZERO, FLAG(flags, KPF_ZERO_PAGE), "zero page");
-	if (kind == COWSCOPE_KIND_ZERO)
-		return !why;
-	if (kind != COWSCOPE_KIND_HUGETLB)
-		same(i, kind == COWSCOPE_KIND_ANON || kind == COWSCOPE_KIND_KSM,
-		     FLAG(flags, KPF_ANON), "anon");
-	if (!ksm_is_all)
-		same(i, kind == COWSCOPE_KIND_KSM, FLAG(flags, KPF_KSM), "KSM");
-	same(i, kind == COWSCOPE_KIND_HUGETLB, FLAG(flags, KPF_HUGE), "hugetlb");
-	if (kind == COWSCOPE_KIND_FILE || kind == COWSCOPE_KIND_SHMEM) {
-		same(i, HAS(v->map[i], PM_FILE), 1, "file");
-		same(i, kind == COWSCOPE_KIND_SHMEM, FLAG(head, KPF_SWAPBACKED), "shmem");
-	}
-	same(i, order > 0, FLAG(flags, KPF_COMPOUND_HEAD) || FLAG(flags, KPF_COMPOUND_TAIL),
-	     "compound");
-	same(i, FLAG(head, KPF_COMPOUND_HEAD), order > 0, "its head");
-	same(i, HAS(p->state, COWSCOPE_STATE_LRU), FLAG(head, KPF_LRU), "LRU");
-	same(i, HAS(p->state, COWSCOPE_STATE_LOCKED), FLAG(head, KPF_LOCKED), "LOCKED");
-	same(i, HAS(p->state, COWSCOPE_STATE_WRITEBACK), FLAG(head, KPF_WRITEBACK), "WRITEBACK");
-	same(i, HAS(p->state, COWSCOPE_STATE_SWAPCACHE), FLAG(head, KPF_SWAPCACHE), "SWAPCACHE");
-	if (p->mapcount != COWSCOPE_COUNT_NA)
-		same(i, p->mapcount, kpagecount(pfn), "mapcount");
-	if (p->explained != COWSCOPE_COUNT_NA)
-		same(i, p->explained, p->refcount, "explained references");
-	same(i, p->holders, 0, "holders");
-	same(i, COWSCOPE_STATE_PINNED(p->state), COWSCOPE_NO, "pinned");
-	return !why;
-}
-
-static bool same_known(const struct view *v, size_t i, const struct known *k)
-{
-	const struct cowscope_page *p = &v->page[i];
-
-	if (k->kind >= 0)
-		same(i, COWSCOPE_STATE_KIND(p->state), k->kind, "kind");
-	if (k->level >= 0)
-		same(i, COWSCOPE_STATE_LEVEL(p->state), k->level, "level");
-	if (k->level >= 0)
-		same(i, HAS(p->pte, COWSCOPE_PTE_HUGE), k->level > COWSCOPE_LEVEL_PTE, "HUGE");
-	if (k->mapcount >= 0 && p->mapcount != COWSCOPE_COUNT_NA)
-		same(i, p->mapcount, k->mapcount, "known mapcount");
-	if (k->exclusive >= 0 && COWSCOPE_STATE_EXCLUSIVE(p->state) != COWSCOPE_NA)
-		same(i, COWSCOPE_STATE_EXCLUSIVE(p->state), k->exclusive, "exclusive");
-	if (k->order >= 0)
-		same(i, COWSCOPE_STATE_ORDER(p->state), k->order, "order");
-	return !why;
-}
-
-/* How many pages agree; the first that does not says why. */
-static size_t agree(void *mem, size_t pages, const struct known *k)
-{
-	static struct view v;
 	size_t i;
 
-	why = NULL;
-	if (dev_pages(fd, 0, mem, pages, v.page))
-		tap_bail("PAGE_STATE failed");
-	pagemap(0, mem, pages, v.map);
-	for (i = 0; i < pages; i++) {
-		const struct cowscope_page *p = &v.page[i];
-
-		if (!same(i, p->addr, (uintptr_t)mem + i * PAGE, "addr") || !same_pte(&v, i))
-			return i;
-		if (p->pte & COWSCOPE_PTE_PRESENT && (!same_page(&v, i) || !same_known(&v, i, k)))
-			return i;
-	}
-	return pages;
-}
-
-/* A page may be in an LRU cache, or be looked at by others: look again. */
-static void check(const char *what, void *mem, size_t pages, struct known k)
-{
-	int tries;
-
-	for (tries = 0; tries < 5; tries++) {
-		drain();
-		if (agree(mem, pages, &k) == pages)
-			break;
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
-	}
-	if (!tap_ok(tries < 5, "%s: %zu pages", what, pages))
-		tap_note("%s", why);
-}
-
-static size_t present(void *mem, size_t pages)
-{
-	static uint64_t map[MOST];
-	size_t i, n = 0;
-
-	pagemap(0, mem, pages, map);
 	for (i = 0; i < pages; i++)
-		n += HAS(map[i], PM_PRESENT);
-	return n;
+		peek(mem + i * PAGE);
 }
 
-/* From here on soft-dirty is what the PTEs say, not the whole VMA. */
-static void forget_writes(void)
+static void protections(char *mem)
 {
-	if (write(clear_refs, "4", 1) != 1)
-		tap_bail("clear_refs: %s", strerror(errno));
+	struct known k = { ANON, .mapcount = 1, .refcount = 1 };
+
+	k.exclusive = k.write = k.dirty = COWSCOPE_YES;
+	k.protnone = k.shared = COWSCOPE_NO;
+	cross_check("anon, written", mem, PAGES, k);
+	forget_writes(0);
+	k.write = COWSCOPE_NO;
+	cross_check("anon, after clear_refs", mem, PAGES, k);
+	write_file("/proc/self/clear_refs", "1");
+	k.young = COWSCOPE_NO;
+	cross_check("anon, not referenced", mem, PAGES, k);
+	memset(mem, 'B', SIZE / 2);
+	k.write = k.young = COWSCOPE_NA;
+	cross_check("anon, half written again", mem, PAGES, k);
+	mprotect(mem, SIZE, PROT_READ);
+	k.write = COWSCOPE_NO;
+	cross_check("anon, read-only", mem, PAGES, k);
+	mprotect(mem, SIZE, PROT_NONE);
+	k.protnone = COWSCOPE_YES;
+	cross_check("anon, PROT_NONE", mem, PAGES, k);
+	mprotect(mem, SIZE, PROT_READ | PROT_WRITE);
 }
 
-static void anon(void)
+/* Each child writes to a part of its own, says so, and waits for its turn to exit. */
+static void children(char *mem)
 {
-	char *mem = map_anon(PAGES * PAGE);
+	struct known k = { ANON, .mapcount = CHILDREN + 1, .refcount = CHILDREN + 1,
+			   .exclusive = COWSCOPE_NO, .write = COWSCOPE_NO };
+	size_t part = PAGES / CHILDREN;
+	struct gate ready, go[CHILDREN], exits[CHILDREN];
+	pid_t pid[CHILDREN];
+	int i;
+
+	gate_open(&ready);
+	for (i = 0; i < CHILDREN; i++) {
+		gate_open(&go[i]);
+		gate_open(&exits[i]);
+		pid[i] = fork();
+		if (pid[i])
+			continue;
+		gate_wait(&go[i]);
+		memset(mem + i * part * PAGE, 'C', part * PAGE);
+		gate_pass(&ready);
+		gate_wait(&exits[i]);
+		_exit(0);
+	}
+	cross_check("shared with four children", mem, PAGES, k);
+	cross_check_of("of one of the children", pid[2], mem, PAGES, k);
+	for (i = 0; i < CHILDREN; i++) {
+		gate_pass(&go[i]);
+		gate_wait(&ready);
+	}
+	k.mapcount = k.refcount = CHILDREN;
+	cross_check("each child has written to a part", mem, PAGES, k);
+	k.mapcount = k.refcount = k.exclusive = k.write = 0;
+	forget_writes(pid[1]);
+	cross_check_of("of a child that has written", pid[1], mem, PAGES, k);
+	for (i = 0; i < CHILDREN / 2; i++) {
+		gate_pass(&exits[i]);
+		wait_status(pid[i]);
+	}
+	cross_check("two have exited", mem, PAGES, k);
+	memset(mem, 'P', SIZE / 2);
+	cross_check("the parent has written to a half", mem, PAGES, k);
+	for (; i < CHILDREN; i++) {
+		cross_check_of("of a child that remains", pid[i], mem, PAGES, k);
+		gate_pass(&exits[i]);
+		wait_status(pid[i]);
+	}
+	k.mapcount = k.refcount = 1;
+	cross_check("all have exited", mem, PAGES, k);
+}
+
+static void moved(char *mem)
+{
+	struct known k = { ANON, .mapcount = 1, .refcount = 1 };
+	char *to = map_anon(SIZE);
+
+	if (mremap(mem, SIZE / 2, SIZE / 2, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+		tap_bail("mremap: %s", strerror(errno));
+	forget_writes(0);
+	cross_check("where half of it was moved from", mem, PAGES, k);
+	cross_check("where it was moved to", to, PAGES, k);
+	munmap(mem + SIZE / 2, SIZE / 4);
+	cross_check("partly unmapped", mem, PAGES, k);
+	munmap(mem, SIZE);
+	munmap(to, SIZE);
+}
+
+static void zero(void)
+{
+	char *mem = map_anon(SIZE);
+	struct known k = { .kind = COWSCOPE_KIND_ZERO, .level = COWSCOPE_LEVEL_PTE };
+
+	forget_writes(0);
+	cross_check("not touched", mem, PAGES, k);
+	read_all(mem, PAGES);
+	cross_check("zero page", mem, PAGES, k);
+	munmap(mem, SIZE);
+}
+
+static void ksm(void)
+{
+	char *mem = map_anon(SIZE), *twin;
+	struct known k = { .kind = COWSCOPE_KIND_KSM, .level = COWSCOPE_LEVEL_PTE, .pages = 1,
+			   .exclusive = COWSCOPE_NO, .write = COWSCOPE_NO };
+	pid_t pid;
+	struct gate go;
+
+	for (twin = mem; twin < mem + SIZE; twin += PAGE)
+		memset(twin, 'a' + (twin - mem) / PAGE % 16, PAGE);
+	if (!ksm_merge(mem, SIZE)) {
+		tap_skip("KSM", "this kernel has none");
+	} else {
+		forget_writes(0);
+		cross_check("KSM", mem, PAGES, k);
+		gate_open(&go);
+		pid = fork();
+		if (!pid) {
+			gate_wait(&go);
+			_exit(0);
+		}
+		cross_check("KSM, with a child", mem, PAGES, k);
+		memset(mem, 'W', SIZE / 2);
+		cross_check("KSM, half written", mem + SIZE / 2, PAGES / 2, k);
+		k = (struct known){ ANON, .mapcount = 1, .refcount = 1, .exclusive = COWSCOPE_YES };
+		cross_check("KSM, the half that was written", mem, PAGES / 2, k);
+		gate_pass(&go);
+		wait_status(pid);
+		write_file("/sys/kernel/mm/ksm/run", "2");
+	}
+	munmap(mem, SIZE);
+}
+
+static void swapped(void)
+{
+	struct known k = { .kind = COWSCOPE_KIND_ANON };
+	char *mem = map_anon(SIZE);
 	struct gate go;
 	pid_t pid;
+	size_t in;
 
-	memset(mem, 'A', PAGES * PAGE);
-	ksm_is_all = FLAG(kpageflags(PM_PFN(pagemap_one(mem))), KPF_KSM);
-	if (ksm_is_all)
-		tap_skip("KSM against kpageflags", "this kernel says it of every anonymous page");
-	forget_writes();
-	memset(mem, 'B', PAGES * PAGE / 2);
-	check("anon", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON, COWSCOPE_LEVEL_PTE, 1,
-	      COWSCOPE_YES, 0 });
+	memset(mem, 'S', SIZE);
+	for (in = 0; in < PAGES; in++)
+		poke(mem + in * PAGE, in);
+	forget_writes(0);
+	drain();
+	if (madvise(mem, SIZE, MADV_PAGEOUT))
+		tap_bail("MADV_PAGEOUT: %s", strerror(errno));
+	in = present(mem, PAGES);
+	tap_ok(in < PAGES / 4, "swapped out: %zu of %lu are left", in, PAGES);
+	cross_check("swapped out", mem, PAGES, k);
+	read_all(mem, PAGES / 2);
+	cross_check("half swapped in", mem, PAGES, k);
 	gate_open(&go);
 	pid = fork();
 	if (!pid) {
 		gate_wait(&go);
 		_exit(0);
 	}
-	check("anon, shared with a child", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON,
-	      COWSCOPE_LEVEL_PTE, 2, COWSCOPE_NO, 0 });
+	cross_check("half swapped in, with a child", mem, PAGES, k);
+	cross_check_of("of the child", pid, mem, PAGES, k);
+	memset(mem + SIZE / 4, 'T', SIZE / 2);
+	cross_check("swapped in to write, half of it", mem, PAGES, k);
 	gate_pass(&go);
 	wait_status(pid);
-	check("anon, after the child", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON,
-	      COWSCOPE_LEVEL_PTE, 1, COWSCOPE_NO, 0 });
-	mprotect(mem, PAGES * PAGE, PROT_NONE);
-	check("anon, PROT_NONE", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON, -1, 1, -1, 0 });
-	munmap(mem, PAGES * PAGE / 2);
-	check("half unmapped", mem, PAGES, (struct known){ -1, -1, -1, -1, -1 });
-	munmap(mem, PAGES * PAGE);
-
-	mem = map_anon(PAGES * PAGE);
-	forget_writes();
-	tap_eq(present(mem, PAGES), 0, "none of it is there");
-	check("anon, not touched", mem, PAGES, (struct known){ -1, -1, -1, -1, -1 });
-	for (size_t i = 0; i < PAGES; i++)
-		peek(mem + i * PAGE);
-	check("zero page", mem, PAGES, (struct known){ COWSCOPE_KIND_ZERO, COWSCOPE_LEVEL_PTE, -1,
-	      -1, -1 });
-	munmap(mem, PAGES * PAGE);
-}
-
-static void files(void)
-{
-	int file = test_file(), memfd = memfd_create("oracle", MFD_CLOEXEC);
-	bool real = getenv("TEST_DIR") != NULL;
-	struct known k = { real ? COWSCOPE_KIND_FILE : COWSCOPE_KIND_SHMEM, COWSCOPE_LEVEL_PTE, 1,
-			   -1, -1 };
-	char *mem = map_file(file, PAGES * PAGE, MAP_PRIVATE);
-
-	for (size_t i = 0; i < PAGES; i++)
-		peek(mem + i * PAGE);
-	forget_writes();
-	check("private file", mem, PAGES, k);
-	memset(mem, 'B', PAGES * PAGE / 2);
-	k.kind = -1;
-	check("private file, half written", mem, PAGES, k);
-	munmap(mem, PAGES * PAGE);
-
-	mem = map_file(file, PAGES * PAGE, MAP_SHARED);
-	memset(mem, 'B', PAGES * PAGE);
-	forget_writes();
-	k.kind = real ? COWSCOPE_KIND_FILE : COWSCOPE_KIND_SHMEM;
-	check("shared file", mem, PAGES, k);
-	munmap(mem, PAGES * PAGE);
-
-	mem = map_file(memfd, PAGES * PAGE, MAP_SHARED);
-	memset(mem, 'B', PAGES * PAGE);
-	forget_writes();
-	check("memfd", mem, PAGES, (struct known){ COWSCOPE_KIND_SHMEM, COWSCOPE_LEVEL_PTE, 1, -1,
-	      -1 });
-	munmap(mem, PAGES * PAGE);
-	close(file);
-	close(memfd);
-}
-
-static void huge(void)
-{
-	struct known k = { COWSCOPE_KIND_ANON, COWSCOPE_LEVEL_PMD, 1, COWSCOPE_YES, 9 };
-	char *mem = map_thp();
-
-	if (!mem)
-		return tap_skip("THP", "no huge page to be had");
-	forget_writes();
-	check("THP by PMD", mem, 512, k);
-	mprotect(mem + 7 * PAGE, PAGE, PROT_READ);
-	k.level = COWSCOPE_LEVEL_PTE;
-	check("THP by PTEs", mem, 512, k);
-	munmap(mem + 16 * PAGE, 32 * PAGE);
-	check("THP by PTEs, with a hole", mem, 512, k);
-	munmap(mem, HUGE);
-
-	mem = map_hugetlb();
-	if (!mem)
-		return tap_skip("hugetlb", "no huge page to be had");
-	forget_writes();
-	k.kind = COWSCOPE_KIND_HUGETLB;
-	k.level = COWSCOPE_LEVEL_HUGETLB;
-	check("hugetlb", mem, 512, k);
-	munmap(mem, HUGE);
-}
-
-static void ksm(void)
-{
-	char *mem = map_anon(PAGES * PAGE);
-	int tries;
-
-	memset(mem, 'K', PAGES * PAGE);
-	if (madvise(mem, PAGES * PAGE, MADV_MERGEABLE) ||
-	    !write_file("/sys/kernel/mm/ksm/pages_to_scan", "10000") ||
-	    !write_file("/sys/kernel/mm/ksm/sleep_millisecs", "10") ||
-	    !write_file("/sys/kernel/mm/ksm/run", "1")) {
-		tap_skip("KSM", "this kernel has none");
-	} else {
-		for (tries = 0; tries < 1000; tries++) {
-			char text[32] = "";
-
-			read_file("/sys/kernel/mm/ksm/pages_sharing", text, sizeof(text));
-			if (atoi(text) >= PAGES - 1)
-				break;
-			nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-		}
-		write_file("/sys/kernel/mm/ksm/run", "0");
-		forget_writes();
-		tap_ok(tries < 1000, "KSM merges");
-		check("KSM", mem, PAGES, (struct known){ COWSCOPE_KIND_KSM, COWSCOPE_LEVEL_PTE, -1,
-		      COWSCOPE_NO, 0 });
-		write_file("/sys/kernel/mm/ksm/run", "2");
-	}
-	munmap(mem, PAGES * PAGE);
-}
-
-static void swapped(void)
-{
-	char *mem = map_anon(PAGES * PAGE);
-
-	memset(mem, 'S', PAGES * PAGE);
-	forget_writes();
-	drain();
-	if (madvise(mem, PAGES * PAGE, MADV_PAGEOUT))
-		tap_bail("MADV_PAGEOUT: %s", strerror(errno));
-	tap_ok(present(mem, PAGES) < PAGES / 2, "swapped out: %zu of %lu are left",
-	       present(mem, PAGES), PAGES + 0UL);
-	check("swapped out", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON, -1, 1, -1, 0 });
-	for (size_t i = 0; i < PAGES / 2; i++)
-		peek(mem + i * PAGE);
-	check("half swapped in", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON, -1, 1, -1, -1 });
-	memset(mem, 'T', PAGES * PAGE);
-	check("swapped in to write", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON, -1, 1,
-	      COWSCOPE_YES, -1 });
-	munmap(mem, PAGES * PAGE);
+	memset(mem, 'T', SIZE);
+	k = (struct known){ ANON, .mapcount = 1, .exclusive = COWSCOPE_YES, .write = COWSCOPE_YES };
+	cross_check("all written", mem, PAGES, k);
+	munmap(mem, SIZE);
 }
 
 static void uffd(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	char *mem = map_anon(PAGES * PAGE);
-	struct uffdio_register reg = { .range = { (uintptr_t)mem, PAGES * PAGE },
+	char *mem = map_anon(SIZE);
+	struct uffdio_register reg = { .range = { (uintptr_t)mem, SIZE },
 		.mode = UFFDIO_REGISTER_MODE_WP };
-	struct uffdio_writeprotect wp = { .range = { (uintptr_t)mem, PAGES * PAGE / 2 },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	struct uffdio_writeprotect wp = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	struct known k = { ANON, .mapcount = 1, .refcount = 1, .exclusive = COWSCOPE_YES };
 	int uf = syscall(SYS_userfaultfd, O_CLOEXEC);
+	size_t i;
 
-	memset(mem, 'U', PAGES * PAGE);
-	forget_writes();
-	if (uf < 0 || ioctl(uf, UFFDIO_API, &api) || ioctl(uf, UFFDIO_REGISTER, &reg) ||
-	    ioctl(uf, UFFDIO_WRITEPROTECT, &wp)) {
+	memset(mem, 'U', SIZE);
+	forget_writes(0);
+	if (uf < 0 || ioctl(uf, UFFDIO_API, &api) || ioctl(uf, UFFDIO_REGISTER, &reg)) {
 		tap_skip("uffd-wp", "%s", strerror(errno));
 	} else {
-		if (!kernel_has(5, 14))
-			tap_skip("uffd-wp bit", "this kernel's pagemap does not show it");
-		check("half uffd-wp", mem, PAGES, (struct known){ COWSCOPE_KIND_ANON,
-		      COWSCOPE_LEVEL_PTE, 1, COWSCOPE_YES, 0 });
+		for (i = 0; i < PAGES; i += 1 + i % 7) {
+			wp.range = (struct uffdio_range){ (uintptr_t)mem + i * PAGE, PAGE };
+			if (ioctl(uf, UFFDIO_WRITEPROTECT, &wp))
+				tap_bail("UFFDIO_WRITEPROTECT: %s", strerror(errno));
+		}
+		cross_check("partly uffd-wp", mem, PAGES, k);
+		wp.range = (struct uffdio_range){ (uintptr_t)mem, SIZE };
+		wp.mode = 0;
+		ioctl(uf, UFFDIO_WRITEPROTECT, &wp);
+		cross_check("no longer uffd-wp", mem, PAGES, k);
 	}
 	close(uf);
-	munmap(mem, PAGES * PAGE);
+	munmap(mem, SIZE);
+}
+
+void anonymous(void)
+{
+	char *mem = map_anon(SIZE);
+
+	memset(mem, 'A', SIZE);
+	forget_writes(0);
+	memset(mem, 'B', SIZE);
+	protections(mem);
+	memset(mem, 'C', SIZE);
+	children(mem);
+	moved(mem);
+	zero();
+	ksm();
+	swapped();
+	uffd();
+}
+
+void files(void)
+{
+	int file = test_file(), memfd = memfd_create("oracle", MFD_CLOEXEC);
+	unsigned int kind = getenv("TEST_DIR") ? COWSCOPE_KIND_FILE : COWSCOPE_KIND_SHMEM;
+	struct known k = { .kind = kind, .level = COWSCOPE_LEVEL_PTE, .mapcount = 1,
+			   .pages = 1, .shared = COWSCOPE_NO, .write = COWSCOPE_NO };
+	size_t pages = PAGES / 2;	/* that much fits the filesystem */
+	char *mem = map_file(file, pages * PAGE, MAP_PRIVATE);
+
+	read_all(mem, pages);
+	forget_writes(0);
+	cross_check("private file", mem, pages, k);
+	memset(mem, 'B', pages * PAGE / 2);
+	cross_check("private file, the other half written", mem + pages * PAGE / 2, pages / 2, k);
+	cross_check("private file, half written", mem, pages / 2, (struct known){ ANON,
+		    .mapcount = 1, .refcount = 1, .exclusive = COWSCOPE_YES,
+		    .shared = COWSCOPE_NO });
+	munmap(mem, pages * PAGE);
+
+	mem = map_file(file, pages * PAGE, MAP_SHARED);
+	memset(mem, 'B', pages * PAGE);
+	forget_writes(0);
+	k.shared = COWSCOPE_YES;
+	cross_check("shared file", mem, pages, k);
+	munmap(mem, pages * PAGE);
+	close(file);
+
+	mem = map_file(memfd, SIZE, MAP_SHARED);
+	memset(mem, 'B', SIZE);
+	forget_writes(0);
+	k.kind = COWSCOPE_KIND_SHMEM;
+	cross_check("memfd", mem, PAGES, k);
+	drain();
+	madvise(mem, SIZE / 2, MADV_PAGEOUT);
+	cross_check("memfd, partly swapped out", mem, PAGES, k);
+	munmap(mem, SIZE);
+	close(memfd);
+
+	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memset(mem, 'B', SIZE);
+	forget_writes(0);
+	cross_check("shared memory", mem, PAGES, k);
+	munmap(mem, SIZE);
 }
 
 int main(void)
 {
 	tap_begin();
-	fd = dev_open();
-	clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-	anon();
+	cross_begin();
+	anonymous();
 	files();
 	huge();
-	ksm();
-	swapped();
-	uffd();
-	close(fd);
+	held();
+	tap_note("%lu pages compared here", cross_compared());
+	cross_end();
 	return tap_end();
 }
