@@ -13,6 +13,30 @@ part() {
 	echo "# begin $name"
 	"$@"
 	echo "# end $name $?"
+	balance "$name"
+}
+
+# Whether the counters add up after each part, for a part of its own at the end.
+balances=0 unbalanced=0
+balance() { # NAME
+	[ -e /dev/cowscope ] || return 0
+	balances=$((balances + 1))
+	cut_off=
+	# It switches recording off while calls are under way.
+	[ "$1" != toggle ] || cut_off=cut_off
+	if ./balance $cut_off >/tmp/why; then
+		echo "ok $balances - after $1"
+	else
+		unbalanced=1
+		echo "not ok $balances - after $1"
+		sed 's/^/# /' /tmp/why
+	fi >>/tmp/balances
+}
+
+say_balances() {
+	cat /tmp/balances
+	echo "1..$balances"
+	return $unbalanced
 }
 
 loaded() {
@@ -35,7 +59,7 @@ fi
 
 loaded
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges oracle \
-	counts chain rings toggle; do
+	random copies look counts chain rings toggle; do
 	if [ -e "./$program" ]; then
 		part "$program" "./$program"
 	else
@@ -60,3 +84,5 @@ unloaded
 for script in command scenarios; do
 	[ ! -e "./$script" ] || part $script "./$script"
 done
+
+part balance say_balances

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * cowscope's counters against the kernel's own: pgreuse of /proc/vmstat and a
- * kprobe event on do_wp_page(), over some thousand write faults; and each
+ * kprobe event on each probed function, over some thousand write faults; and each
  * fault's decision against what memory and page tables say.
  *
  * counts lossy: only the sums, where probes are made to miss calls.
@@ -413,7 +413,7 @@ int main(int argc, char **argv)
 	lossy = argc > 1 && !strcmp(argv[1], "lossy");
 	fd = dev_open();
 	rings_open(fd, &rings);
-	sums_begin();
+	sums_begin(fd);
 	mlockall(MCL_CURRENT);
 	rings_seek_end(&rings);
 	sums_read(fd, &rings, &start);
@@ -426,7 +426,7 @@ int main(int argc, char **argv)
 	many();
 	sums_read(fd, &rings, &end);
 	skip();
-	sums_check(&start, &end, lossy);
+	sums_check(fd, &start, &end, lossy);
 	tap_eq(wrong, 0, "no prediction was wrong");
 	sums_end();
 	return tap_end();

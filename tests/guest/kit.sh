@@ -30,6 +30,11 @@ says() { # WHAT TEXT: in the output of the last check
 	ok $? "$1"
 }
 
+unload() { # the module, after its last word on what it has counted
+	check "all is accounted for" 0 /root/balance "$@"
+	check "rmmod" 0 rmmod cowscope
+}
+
 finish() { # the plan and the exit status
 	echo "1..$n"
 	exit $failed

@@ -14,17 +14,12 @@
 #include <sys/syscall.h>
 #include <linux/userfaultfd.h>
 
-#include "kit.h"
+#include "account.h"
 #include "tap.h"
 
 #define WORKERS	3
 #define PAGES	32
 #define ROUNDS	15
-
-static const char *const probes[] = {
-	"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "clear_refs_range",
-	"uffd_wp", "wrprotect"
-};
 
 static void work(void)
 {
@@ -45,25 +40,6 @@ static void work(void)
 		mprotect(mem, PAGES * PAGE, PROT_READ | PROT_WRITE);
 		wait_status(pid);
 	}
-}
-
-static void balanced(int fd, const char *when)
-{
-	static struct stats s;
-	unsigned int i;
-
-	stats_read(fd, &s);
-	for (i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		char name[64];
-
-		snprintf(name, sizeof(name), "%s.in_flight", probes[i]);
-		tap_eq(stats_get(&s, name), 0, "%s: %s", when, name);
-	}
-	tap_eq(stats_sum(&s, "cow_fault.pte.", ""), stats_get(&s, "cow_fault.ended"),
-	       "%s: decisions", when);
-	tap_eq(stats_get(&s, "recorded.cow_fault") + stats_get(&s, "ring.dropped"),
-	       stats_get(&s, "cow_fault.ended"), "%s: records", when);
-	tap_eq(stats_get(&s, "ring.dropped"), 0, "%s: none dropped", when);
 }
 
 static void start(pid_t pid[WORKERS])
@@ -229,7 +205,7 @@ static void cut_off(void)
 	tap_eq(stat_now(fd, "clear_refs.cut_off"), before + 1, "off: but cut off");
 	dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0);
 	tap_ok(sleeper_end(&s), "it ends well");
-	balanced(fd, "after that");
+	account_check(fd, ACCOUNT_CUT_OFF, "after that");
 
 	if (!sleeper_start(&s))
 		tap_bail("userfaultfd: %s", strerror(errno));
@@ -238,7 +214,7 @@ static void cut_off(void)
 	tap_ok(sleeper_end(&s), "it ends well");
 	tap_eq(module_load(""), 0, "the module comes back");
 	fd = dev_open();
-	balanced(fd, "after it came back");
+	account_check(fd, ACCOUNT_CUT_OFF, "after it came back");
 	close(fd);
 }
 
@@ -275,13 +251,13 @@ int main(void)
 	owner = dev_open();
 	dev_control(owner, COWSCOPE_CONTROL_FOLLOW, getpid());
 	end(pid);
-	balanced(fd, "followed");
+	account_check(fd, ACCOUNT_CUT_OFF, "followed");
 	start(pid);
 	usleep(100000);
 	end(pid);
 	tap_ok(stat_now(fd, "cow_fault.ended") > 0, "descendants are followed");
 	close(owner);
-	balanced(fd, "at the end");
+	account_check(fd, ACCOUNT_CUT_OFF, "at the end");
 	close(fd);
 	outsider();
 	cut_off();

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PAGE_STATE over 64 MiB, again and again, while threads fault on a half of it
+ * and fork: what does not change is shown unchanged, and what does is shown as
+ * something that it was at some moment.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "kit.h"
+#include "tap.h"
+
+#define SMALL	6144UL		/* pages of each half that are small */
+#define THPS	4UL
+#define HALF	(SMALL + THPS * 512)
+#define LOOKS	12
+#define FIELDS	(~(COWSCOPE_PTE_YOUNG | COWSCOPE_PTE_DIRTY))
+
+static int fd, stop;
+static char *calm, *busy;
+static unsigned long forks, writes;
+static bool exclusive_known;
+static bool resting;		/* nobody faults nor forks any more */
+
+static const char *why;
+static char reason[200];
+
+static bool must(size_t i, const struct cowscope_page *p, bool good, const char *what)
+{
+	if (!good && !why) {
+		snprintf(reason, sizeof(reason),
+			 "page %zu: %s; pte 0x%llx state 0x%x refcount %d mapcount %d of folio %d explained %d",
+			 i, what, (unsigned long long)p->pte, p->state, p->refcount, p->mapcount,
+			 p->folio_mapcount, p->explained);
+		why = reason;
+	}
+	return good;
+}
+
+/* Small pages, then huge ones, aligned. */
+static char *half(void)
+{
+	char *all = map_anon(HALF * PAGE + HUGE), *mem;
+
+	mem = (char *)(((uintptr_t)all + SMALL * PAGE + HUGE - 1) & ~(HUGE - 1)) - SMALL * PAGE;
+	madvise(mem + SMALL * PAGE, THPS * HUGE, MADV_HUGEPAGE);
+	memset(mem, 'A', HALF * PAGE);
+	return mem;
+}
+
+static void *writer(void *arg)
+{
+	unsigned int n = (uintptr_t)arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		n = n * 1103515245 + 12345;
+		poke(busy + (n >> 8) % HALF * PAGE, n);
+		__atomic_fetch_add(&writes, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* One child at a time, which has the busy half only and writes to its small pages. */
+static void *forker(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		pid_t pid = fork();
+		size_t i;
+
+		if (!pid) {
+			for (i = forks % 7; i < SMALL; i += 7)
+				poke(busy + i * PAGE, 'C');
+			_exit(0);
+		}
+		if (wait_status(pid))
+			tap_bail("a child failed");
+		forks++;
+	}
+	return NULL;
+}
+
+static bool same_page(const struct cowscope_page *a, const struct cowscope_page *b)
+{
+	return a->addr == b->addr && (a->pte & FIELDS) == (b->pte & FIELDS) &&
+	       a->state == b->state && a->refcount == b->refcount &&
+	       a->mapcount == b->mapcount && a->folio_mapcount == b->folio_mapcount &&
+	       a->pincount == b->pincount && a->explained == b->explained;
+}
+
+/*
+ * The call holds the mmap_lock for reading: no fork comes between what it reads
+ * of a page, but faults do, and the child may write and exit.
+ */
+static bool plausible(size_t i, const struct cowscope_page *p)
+{
+	unsigned int level = COWSCOPE_STATE_LEVEL(p->state);
+	unsigned int order = COWSCOPE_STATE_ORDER(p->state);
+	uint64_t pfn = COWSCOPE_PTE_PFN(p->pte);
+	bool huge = i >= SMALL;
+
+	must(i, p, p->addr == (uintptr_t)busy + i * PAGE, "addr");
+	must(i, p, !!(p->pte & COWSCOPE_PTE_READ), "not read");
+	/* Whoever copies or splits takes the entry away first, then sets the new one. */
+	if (!(p->pte & COWSCOPE_PTE_PRESENT))
+		return must(i, p, !resting && p->pte == COWSCOPE_PTE_READ &&
+			    p->refcount == COWSCOPE_COUNT_NA && p->mapcount == COWSCOPE_COUNT_NA &&
+			    p->explained == COWSCOPE_COUNT_NA, "not present");
+	must(i, p, !!(p->pte & COWSCOPE_PTE_HUGE) == (level == COWSCOPE_LEVEL_PMD), "level");
+	must(i, p, pfn && pfn < 1ULL << 30, "pfn");
+	/* It changed each time that it was looked at: then nothing is said of it. */
+	if (p->refcount == COWSCOPE_COUNT_NA)
+		return must(i, p, !resting && p->mapcount == COWSCOPE_COUNT_NA && p->explained == COWSCOPE_COUNT_NA,
+			    "counts of a page that was not read");
+	must(i, p, COWSCOPE_STATE_KIND(p->state) == COWSCOPE_KIND_ANON, "kind");
+	must(i, p, order == 0 || (huge && order == 9), "order");
+	must(i, p, p->refcount >= 1 && p->refcount <= 3 + 2 * 512, "refcount");
+	must(i, p, p->mapcount >= 0 && p->mapcount <= (order ? 4 : 2), "mapcount");
+	must(i, p, COWSCOPE_STATE_PINNED(p->state) == COWSCOPE_NO && !p->holders, "holders");
+	if (order)
+		return !why;
+	must(i, p, p->folio_mapcount == p->mapcount, "mapcount of one page");
+	must(i, p, p->refcount >= p->mapcount, "fewer references than mappings");
+	if (exclusive_known && p->pte & COWSCOPE_PTE_WRITE)
+		must(i, p, COWSCOPE_STATE_EXCLUSIVE(p->state) == COWSCOPE_YES, "exclusive");
+	return !why;
+}
+
+int main(void)
+{
+	static struct cowscope_page first[HALF], again[HALF], moving[HALF];
+	pthread_t thread[3];
+	size_t i, unknown = 0, large = 0;
+	int look;
+
+	tap_begin();
+	fd = dev_open();
+	exclusive_known = kernel_has(5, 19);
+	calm = half();
+	busy = half();
+	/* Of all kinds, and nobody else has it. */
+	mprotect(calm + 100 * PAGE, 400 * PAGE, PROT_READ);
+	madvise(calm + 600 * PAGE, 300 * PAGE, MADV_DONTNEED);
+	for (i = 700; i < 800; i++)
+		peek(calm + i * PAGE);
+	mprotect(calm + (SMALL + 512 + 3) * PAGE, PAGE, PROT_NONE);
+	if (madvise(calm, HALF * PAGE, MADV_DONTFORK))
+		tap_bail("MADV_DONTFORK: %s", strerror(errno));
+	drain();
+	if (dev_pages(fd, 0, calm, HALF, first) || dev_pages(fd, 0, busy, HALF, moving))
+		tap_bail("PAGE_STATE failed");
+	for (i = 0; i < HALF; i++)
+		large += COWSCOPE_STATE_ORDER(first[i].state) == 9;
+	tap_ok(large > 512, "%zu pages are of huge ones", large);
+
+	pthread_create(&thread[0], NULL, writer, (void *)1);
+	pthread_create(&thread[1], NULL, writer, (void *)77);
+	pthread_create(&thread[2], NULL, forker, NULL);
+	why = NULL;
+	for (look = 0; !why && (look < LOOKS || __atomic_load_n(&forks, __ATOMIC_RELAXED) < LOOKS);
+	     look++) {
+		if (dev_pages(fd, look & 1 ? getpid() : 0, calm, HALF, again) ||
+		    dev_pages(fd, look & 1 ? 0 : getpid(), busy, HALF, moving))
+			tap_bail("PAGE_STATE failed");
+		for (i = 0; i < HALF; i++)
+			must(i, &again[i], same_page(&first[i], &again[i]), "it has changed");
+		for (i = 0; i < HALF; i++)
+			unknown += plausible(i, &moving[i]) &&
+				   moving[i].refcount == COWSCOPE_COUNT_NA;
+	}
+	stop = 1;
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	if (!tap_ok(!why, "%d looks at %lu pages, half of them at rest", look, 2 * HALF))
+		tap_note("%s", why);
+	why = NULL;
+	resting = true;
+	if (dev_pages(fd, 0, busy, HALF, moving))
+		tap_bail("PAGE_STATE failed");
+	for (i = 0; i < HALF; i++)
+		plausible(i, &moving[i]);
+	if (!tap_ok(!why, "all rest: nothing is left unsaid"))
+		tap_note("%s", why);
+	tap_note("%lu forks, %lu writes; %zu pages that changed while they were looked at", forks,
+		 writes, unknown);
+	return tap_end();
+}
