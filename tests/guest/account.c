@@ -22,10 +22,10 @@ static int column(const char *heading, const char *name)
 static void copy_word(char *out, size_t size, const char *line, int n)
 {
 	while (n--) {
-		line += strcspn(line, " \n");
+		line += strcspn(line, "\n ");
 		line += strspn(line, " ");
 	}
-	snprintf(out, size, "%.*s", (int)strcspn(line, " \n"), line);
+	snprintf(out, size, "%.*s", (int)strcspn(line, "\n "), line);
 }
 
 static int counted_probes(const struct stats *s)

@@ -212,7 +212,7 @@ static void early(void)
 	pin_some(&ranges[1], 20);
 	for (i = 2; i < 4; i++)
 		if (ranges[i].mem)
-			pin_some(&ranges[i], 3);
+			pin_some(&ranges[i], 5);
 	/* The second finds write-protected what the first one shared. */
 	for (i = 0; i < FORKS; i++)
 		fork_once(ranges, RANGES, i ? "forked again" : "forked");
