@@ -158,6 +158,7 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	struct cowscope_record *r;
 	u8 rules;
 
+	rivals_leave(&f->rival, false);
 	/* A split of the huge zero page leaves small ones: its holders lose it then. */
 	if (copied || (decision == COWSCOPE_SPLIT &&
 		       COWSCOPE_STATE_KIND(f->c.state) == COWSCOPE_KIND_ZERO)) {
