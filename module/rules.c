@@ -10,15 +10,11 @@
 
 static bool is_anon(const struct cowscope_counts *c)
 {
-	switch (COWSCOPE_STATE_KIND(c->state)) {
-	case COWSCOPE_KIND_ANON:
-	case COWSCOPE_KIND_KSM:
-		return true;
-	case COWSCOPE_KIND_HUGETLB:
-		return !(c->state & COWSCOPE_STATE_MAPPING);
-	default:
-		return false;
-	}
+	u32 kinds = 1u << COWSCOPE_KIND_ANON | 1u << COWSCOPE_KIND_KSM;
+
+	if (!(c->state & COWSCOPE_STATE_MAPPING))
+		kinds |= 1u << COWSCOPE_KIND_HUGETLB;
+	return kinds >> COWSCOPE_STATE_KIND(c->state) & 1;
 }
 
 /* Does one entry map the whole folio? */
@@ -183,21 +179,6 @@ u8 cowscope_would_all(const struct cowscope_counts *c,
 			all |= d << 2 * rule;
 	}
 	return all;
-}
-
-s32 cowscope_cached(u32 state)
-{
-	s32 nr = 1 << COWSCOPE_STATE_ORDER(state);
-
-	return (state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
-	       (state & COWSCOPE_STATE_MAPPING ?
-		(state & COWSCOPE_STATE_CACHED_ONCE ? 1 : nr) : 0);
-}
-
-s32 cowscope_lru_cached(u32 state)
-{
-	return !(state & COWSCOPE_STATE_LRU) &&
-	       COWSCOPE_STATE_KIND(state) != COWSCOPE_KIND_HUGETLB;
 }
 
 s32 cowscope_explained(const struct cowscope_counts *c)
