@@ -148,7 +148,7 @@ static bool decides(enum cowscope_decision decision)
 
 static bool contradicts(enum cowscope_decision decision, enum cowscope_decision predicted)
 {
-	return decides(decision) && decides(predicted) && decision != predicted;
+	return decision != predicted && decides(decision) && decides(predicted);
 }
 
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,

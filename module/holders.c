@@ -152,16 +152,22 @@ static __always_inline void look_at(struct held_page *node, void *ctx)
 		c->held_other++;
 }
 
-void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
-			struct mm_struct *mm, unsigned long addr)
+/* Apart, so that those who find nothing held pay for no stack frame. */
+static noinline void look_up(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
+			     struct mm_struct *mm, unsigned long addr)
 {
 	struct look look = { c, { mm, addr, pfn, c->state }, pages };
 	unsigned long nr = 1ul << COWSCOPE_STATE_ORDER(c->state);
 
-	if (likely(!atomic_long_read(&held_pages)))
-		return;
 	nr = others_held(c) ? max(nr, pages) : 1;
 	each_held(pfn & ~(nr - 1), nr, look_at, &look);
+}
+
+void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
+			struct mm_struct *mm, unsigned long addr)
+{
+	if (unlikely(atomic_long_read(&held_pages)))
+		look_up(c, pfn, pages, mm, addr);
 }
 
 static bool pinned(unsigned long pfn)

@@ -10,15 +10,11 @@
 
 static bool is_anon(const struct cowscope_counts *c)
 {
-	switch (COWSCOPE_STATE_KIND(c->state)) {
-	case COWSCOPE_KIND_ANON:
-	case COWSCOPE_KIND_KSM:
-		return true;
-	case COWSCOPE_KIND_HUGETLB:
-		return !(c->state & COWSCOPE_STATE_MAPPING);
-	default:
-		return false;
-	}
+	u32 kinds = 1u << COWSCOPE_KIND_ANON | 1u << COWSCOPE_KIND_KSM;
+
+	if (!(c->state & COWSCOPE_STATE_MAPPING))
+		kinds |= 1u << COWSCOPE_KIND_HUGETLB;
+	return kinds >> COWSCOPE_STATE_KIND(c->state) & 1;
 }
 
 /* Does one entry map the whole folio? */
@@ -39,11 +35,15 @@ static bool is_large(const struct cowscope_counts *c)
 	return COWSCOPE_STATE_ORDER(c->state) > 0;
 }
 
-/* A private page that is not anonymous is copied under every rule. */
-static bool copied_by_all(const struct cowscope_counts *c)
+/*
+ * A private page that is not anonymous, or is KSM's, is copied under every rule;
+ * COWSCOPE_EITHER if its rule decides.
+ */
+static enum cowscope_decision by_kind(const struct cowscope_counts *c)
 {
-	return COWSCOPE_STATE_KIND(c->state) != COWSCOPE_KIND_UNKNOWN &&
-	       (!is_anon(c) || is_ksm(c));
+	if (COWSCOPE_STATE_KIND(c->state) == COWSCOPE_KIND_UNKNOWN)
+		return COWSCOPE_DECISION_NONE;
+	return is_anon(c) && !is_ksm(c) ? COWSCOPE_EITHER : COWSCOPE_COPY;
 }
 
 /* reuse_swap_page(): the swap slot's users count too, and cannot be read. */
@@ -125,15 +125,9 @@ static enum cowscope_decision by_exclusive(const struct cowscope_counts *c,
 	return by_references(c);
 }
 
-static enum cowscope_decision decide(const struct cowscope_counts *c,
-				     enum cowscope_rule rule,
-				     enum cowscope_large_rule large)
+static enum cowscope_decision by_rule(const struct cowscope_counts *c,
+				      enum cowscope_rule rule, enum cowscope_large_rule large)
 {
-	if (copied_by_all(c))
-		return COWSCOPE_COPY;
-	if (!is_anon(c))
-		return COWSCOPE_DECISION_NONE;
-
 	switch (rule) {
 	case COWSCOPE_RULE_MAPCOUNT:
 		return by_mapcount(c);
@@ -144,6 +138,14 @@ static enum cowscope_decision decide(const struct cowscope_counts *c,
 	default:
 		return COWSCOPE_DECISION_NONE;
 	}
+}
+
+static enum cowscope_decision decide(const struct cowscope_counts *c,
+				     enum cowscope_rule rule, enum cowscope_large_rule large)
+{
+	enum cowscope_decision d = by_kind(c);
+
+	return d == COWSCOPE_EITHER ? by_rule(c, rule, large) : d;
 }
 
 enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
@@ -171,33 +173,20 @@ enum cowscope_decision cowscope_predict(const struct cowscope_counts *c,
 u8 cowscope_would_all(const struct cowscope_counts *c,
 		      const struct cowscope_rule_in_force *k)
 {
+	enum cowscope_decision all_do = by_kind(c);
 	unsigned int rule;
 	u8 all = 0;
 
 	if (c->state & (COWSCOPE_STATE_SHARED_VMA | COWSCOPE_STATE_SWAPIN))
 		return 0;
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
-		enum cowscope_decision d = decide(c, rule, k->large);
+		enum cowscope_decision d = all_do == COWSCOPE_EITHER ?
+					   by_rule(c, rule, k->large) : all_do;
 
 		if (d == COWSCOPE_COPY || d == COWSCOPE_REUSE)
 			all |= d << 2 * rule;
 	}
 	return all;
-}
-
-s32 cowscope_cached(u32 state)
-{
-	s32 nr = 1 << COWSCOPE_STATE_ORDER(state);
-
-	return (state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
-	       (state & COWSCOPE_STATE_MAPPING ?
-		(state & COWSCOPE_STATE_CACHED_ONCE ? 1 : nr) : 0);
-}
-
-s32 cowscope_lru_cached(u32 state)
-{
-	return !(state & COWSCOPE_STATE_LRU) &&
-	       COWSCOPE_STATE_KIND(state) != COWSCOPE_KIND_HUGETLB;
 }
 
 s32 cowscope_explained(const struct cowscope_counts *c)

@@ -68,10 +68,21 @@ struct cowscope_rule_in_force {
 };
 
 /* References that the swap cache and the page cache hold on the folio. */
-s32 cowscope_cached(u32 state);
+static inline s32 cowscope_cached(u32 state)
+{
+	s32 nr = 1 << COWSCOPE_STATE_ORDER(state);
+
+	return (state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
+	       (state & COWSCOPE_STATE_MAPPING ?
+		(state & COWSCOPE_STATE_CACHED_ONCE ? 1 : nr) : 0);
+}
 
 /* ... and an LRU cache may hold: hugetlb folios never get onto an LRU list. */
-s32 cowscope_lru_cached(u32 state);
+static inline s32 cowscope_lru_cached(u32 state)
+{
+	return !(state & COWSCOPE_STATE_LRU) &&
+	       COWSCOPE_STATE_KIND(state) != COWSCOPE_KIND_HUGETLB;
+}
 
 /**
  * cowscope_explained - how many references of the folio are accounted for
