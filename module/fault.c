@@ -7,8 +7,10 @@
 #include "record.h"
 #include "ring.h"
 
-void fault_start(struct fault *f, struct vm_area_struct *vma, unsigned long addr)
+void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+		 unsigned long addr)
 {
+	stats_inc(probe[probe].entered);
 	f->began = ktime_get_mono_fast_ns();
 	f->before = 0;
 	f->addr = addr & PAGE_MASK;

@@ -20,18 +20,19 @@ struct fault {
 
 /**
  * fault_wanted - a probed function was entered that decides a write fault
- * @probe: the probe point, which counts it
+ * @probe: the probe point
  * @vma: the VMA
  * @addr: the address
  *
- * Returns false if the filter leaves it out. In a probe handler.
+ * Returns false if the filter leaves it out, and counts that; a call that is
+ * wanted may still be missed. In a probe handler.
  */
 static inline bool fault_wanted(enum probe_id probe, struct vm_area_struct *vma,
 				unsigned long addr)
 {
-	stats_inc(probe[probe].entered);
 	if (filter_pass_fault(vma->vm_mm, addr))
 		return true;
+	stats_inc(probe[probe].entered);
 	stats_inc(probe[probe].filtered);
 	return false;
 }
@@ -39,10 +40,12 @@ static inline bool fault_wanted(enum probe_id probe, struct vm_area_struct *vma,
 /**
  * fault_start - begin to follow a fault that is wanted
  * @f: filled but for the page
+ * @probe: the probe point, which counts it
  * @vma: the VMA
  * @addr: the address
  */
-void fault_start(struct fault *f, struct vm_area_struct *vma, unsigned long addr);
+void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
+		 unsigned long addr);
 
 /* Both, where no handler asks first. Returns false if the return is not wanted. */
 static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
@@ -50,7 +53,7 @@ static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_a
 {
 	if (!fault_wanted(probe, vma, addr))
 		return false;
-	fault_start(f, vma, addr);
+	fault_start(f, probe, vma, addr);
 	return true;
 }
 

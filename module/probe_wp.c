@@ -82,7 +82,7 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct wp_call *call = (void *)ri->data;
 	pte_t pte;
 
-	fault_start(&call->f, vma, vmf->address);
+	fault_start(&call->f, PROBE_COW_FAULT, vma, vmf->address);
 	pte = READ_ONCE(*vmf->pte);
 	call->pmd = vmf->pmd;
 	call->unshare = vmf->flags & FAULT_FLAG_UNSHARE;
