@@ -114,6 +114,24 @@ static void expect(const char *title, char *at, bool watched, bool pinned, const
 			 page.refcount, page.mapcount, page.explained, page.state);
 }
 
+/* Until no cache and no look-up refers to it. */
+static void settle(char *at)
+{
+	struct cowscope_page page;
+	int tries;
+
+	for (tries = 0; tries < 200; tries++) {
+		drain();
+		if (dev_pages(fd, 0, at, 1, &page))
+			tap_bail("PAGE_STATE failed");
+		if (page.refcount == page.folio_mapcount)
+			return;
+		usleep(10000);
+	}
+	tap_note("refcount %d, mappings %d: it does not settle", page.refcount,
+		 page.folio_mapcount);
+}
+
 static char *fresh(void)
 {
 	char *mem = map_anon(4 * PAGE);
@@ -127,7 +145,7 @@ static char *settled(void)
 {
 	char *mem = fresh();
 
-	drain();
+	settle(mem);
 	return mem;
 }
 
@@ -205,6 +223,8 @@ static bool has_state(char *at, unsigned int bits, unsigned int want)
 static void cached(void)
 {
 	char *mem = fresh();
+	struct gate gate;
+	pid_t pid;
 	int tries;
 
 	/* Nobody has drained the cache since the page was made. */
@@ -220,12 +240,21 @@ static void cached(void)
 			break;
 		usleep(10000);
 	}
+	/* A slot with two users is not read past the cache, even from memory. */
+	gate_open(&gate);
+	pid = fork();
+	if (!pid) {
+		gate_wait(&gate);
+		_exit(0);
+	}
 	peek(mem);
 	drain();
 	if (!has_state(mem, COWSCOPE_STATE_SWAPCACHE, COWSCOPE_STATE_SWAPCACHE))
 		tap_skip("swap cache", "the page came back without it");
 	else
 		expect("swap cache", mem, true, false, "true_negative");
+	gate_pass(&gate);
+	wait_status(pid);
 }
 
 static void files(void)
@@ -267,7 +296,7 @@ static void merged(void)
 		usleep(10000);
 	}
 	write_file("/sys/kernel/mm/ksm/run", "0");
-	drain();
+	settle(mem);
 	if (!tap_ok(tries < 500, "KSM merges"))
 		return;
 	expect("KSM", mem, false, false, NULL);
@@ -284,7 +313,7 @@ static void huge(void)
 	/* Mapped by PTEs from here on. */
 	mprotect(mem + 7 * PAGE, PAGE, PROT_READ);
 	watch(mem, 4 * PAGE);
-	drain();
+	settle(mem);
 	id = dev_pin(fd, 0, mem + 3 * PAGE, PAGE);
 	expect("THP, another page by FOLL_GET", mem + PAGE, true, false, "true_negative");
 	dev_unpin(fd, id);
