@@ -106,7 +106,7 @@ enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, 
 	bool moved = COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(f->before);
 
 	*copied = false;
-	if (!(after & COWSCOPE_PTE_PRESENT))
+	if (f->changed || !(after & COWSCOPE_PTE_PRESENT))
 		return COWSCOPE_RACED;
 	if (f->unshare && !moved)
 		return COWSCOPE_UNSHARE;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "account.h"
 #include "kit.h"
 #include "tap.h"
 
@@ -487,49 +488,6 @@ static void under_load(void)
 	no_filter();
 }
 
-static void accounted(const char *probe, const char *event)
-{
-	char counter[64];
-	long long n[7], ended;
-	static const char *const parts[] = {
-		"entered", "filtered", "declined", "ended", "in_flight", "cut_off", "skipped"
-	};
-	unsigned int i;
-
-	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		snprintf(counter, sizeof(counter), "%s.%s", probe, parts[i]);
-		n[i] = stats_get(&after, counter);
-	}
-	tap_eq(n[1] + n[2] + n[3] + n[4] + n[5], n[0], "%s: every call", probe);
-	tap_eq(n[4], 0, "%s: none in flight", probe);
-	if (!event)
-		return;
-	snprintf(counter, sizeof(counter), "recorded.%s", event);
-	ended = stats_get(&after, counter) + n[6];
-	snprintf(counter, sizeof(counter), "unrecorded.%s", event);
-	ended += stats_get(&after, counter);
-	tap_eq(ended, n[3], "%s: every event", probe);
-}
-
-static void identities(void)
-{
-	static const char *const own[] = {
-		"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "uffd_wp"
-	};
-	unsigned int i;
-
-	stats_read(fd, &after);
-	for (i = 0; i < sizeof(own) / sizeof(*own); i++)
-		accounted(own[i], own[i]);
-	accounted("clear_refs_range", NULL);
-	accounted("wrprotect", NULL);
-	tap_eq(stats_get(&after, "ring.dropped"), 0, "none was dropped");
-	tap_eq(stats_sum(&after, "recorded.", ""), stats_get(&after, "ring.written"),
-	       "what is recorded is written");
-	tap_eq(stats_sum(&after, "cow_fault_kind.", ""), stats_get(&after, "cow_fault.ended"),
-	       "every fault has a kind, level, decision and verdict");
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "fault")) {
@@ -549,7 +507,7 @@ int main(int argc, char **argv)
 	owners();
 	counting();
 	under_load();
-	identities();
+	account_check(fd, 0, "at the end");
 	close(fd);
 	return tap_end();
 }
