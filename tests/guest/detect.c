@@ -104,7 +104,8 @@ static void expect(const char *title, char *at, bool watched, bool pinned, const
 			good = n;
 		} else if (n) {
 			tap_note("%s: %lld %s", title, n, detections[i]);
-			bad += n;
+			/* Compaction may just have it off its list, for one reference. */
+			bad += !what && !strcmp(detections[i], "true_negative") ? 0 : n;
 		}
 	}
 	n = stats_get(&after, "cow_fault.ended") - stats_get(&before, "cow_fault.ended");
