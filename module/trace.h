@@ -9,40 +9,7 @@
 #include <linux/cowscope.h>
 #include <linux/tracepoint.h>
 
-#ifndef COWSCOPE_TRACE_NAMES
-#define COWSCOPE_TRACE_NAMES
-
-#define show_level(v)	__print_symbolic(v, { COWSCOPE_LEVEL_NONE, "-" }, \
-	{ COWSCOPE_LEVEL_PTE, "pte" }, { COWSCOPE_LEVEL_PMD, "pmd" }, \
-	{ COWSCOPE_LEVEL_HUGETLB, "hugetlb" })
-#define show_kind(v)	__print_symbolic(v, { COWSCOPE_KIND_UNKNOWN, "unknown" }, \
-	{ COWSCOPE_KIND_ANON, "anon" }, { COWSCOPE_KIND_KSM, "ksm" }, \
-	{ COWSCOPE_KIND_FILE, "file" }, { COWSCOPE_KIND_SHMEM, "shmem" }, \
-	{ COWSCOPE_KIND_HUGETLB, "hugetlb" }, { COWSCOPE_KIND_ZERO, "zero" }, \
-	{ COWSCOPE_KIND_PFN, "pfn" })
-#define show_decision(v) __print_symbolic(v, { COWSCOPE_DECISION_NONE, "-" }, \
-	{ COWSCOPE_COPY, "copy" }, { COWSCOPE_REUSE, "reuse" }, \
-	{ COWSCOPE_UNSHARE, "unshare" }, { COWSCOPE_UFFD, "uffd" }, \
-	{ COWSCOPE_SPLIT, "split" }, { COWSCOPE_RACED, "raced" }, \
-	{ COWSCOPE_RETRY, "retry" }, { COWSCOPE_FAILED, "failed" }, \
-	{ COWSCOPE_EITHER, "either" })
-#define show_verdict(v)	__print_symbolic(v, { COWSCOPE_VERDICT_NONE, "-" }, \
-	{ COWSCOPE_VERDICT_LEAK, "leak" }, { COWSCOPE_VERDICT_PIN_LOST, "pin_lost" }, \
-	{ COWSCOPE_VERDICT_MAYBE_LOST, "maybe_lost" }, \
-	{ COWSCOPE_VERDICT_NEEDED, "needed" }, \
-	{ COWSCOPE_VERDICT_SUPERFLUOUS, "superfluous" }, \
-	{ COWSCOPE_VERDICT_FINE, "fine" }, { COWSCOPE_VERDICT_UNKNOWN, "unknown" })
-#define show_tri(v)	__print_symbolic(v, { COWSCOPE_NA, "-" }, \
-	{ COWSCOPE_NO, "no" }, { COWSCOPE_YES, "yes" })
-#define show_source(v)	__print_symbolic(v, { COWSCOPE_SOURCE_NONE, "-" }, \
-	{ COWSCOPE_SOURCE_CLEAR_REFS, "clear_refs" }, \
-	{ COWSCOPE_SOURCE_UFFD_WP, "uffd_wp" }, \
-	{ COWSCOPE_SOURCE_MPROTECT, "mprotect" }, \
-	{ COWSCOPE_SOURCE_PAGEMAP_SCAN, "pagemap_scan" }, \
-	{ COWSCOPE_SOURCE_NUMA, "numa" })
-#define show_lock(v)	__print_symbolic(v, { COWSCOPE_LOCK_UNKNOWN, "-" }, \
-	{ COWSCOPE_LOCK_READ, "read" }, { COWSCOPE_LOCK_WRITE, "write" })
-#endif
+#include "trace_names.h"
 
 DECLARE_EVENT_CLASS(cowscope_page,
 	TP_PROTO(const struct cowscope_record *r),
