@@ -44,10 +44,27 @@ struct page *page_state_page(pte_t pte)
 	return pfn_to_page(pte_pfn(pte));
 }
 
-static unsigned int file_kind(struct folio *folio, unsigned int level)
+/*
+ * A folio's first page with each word of it loaded once, so that no two things
+ * that are said of it come from two loads. Its refcount and mapcount share a word.
+ * Only good for what the kernel's accessors read of the first page itself.
+ */
+static struct folio *snapshot(struct page *copy, const struct folio *folio)
 {
-	if (compat_folio_mapping(folio))
-		return folio_test_swapbacked(folio) ? COWSCOPE_KIND_SHMEM : COWSCOPE_KIND_FILE;
+	const unsigned long *from = (const unsigned long *)&folio->page;
+	unsigned long *to = (unsigned long *)copy;
+	unsigned int i;
+
+	BUILD_BUG_ON(sizeof(*copy) % sizeof(long));
+	for (i = 0; i < sizeof(*copy) / sizeof(long); i++)
+		to[i] = READ_ONCE(from[i]);
+	return (struct folio *)copy;
+}
+
+static unsigned int file_kind(struct folio *folio, struct folio *look, unsigned int level)
+{
+	if (compat_folio_mapping(look))
+		return folio_test_swapbacked(look) ? COWSCOPE_KIND_SHMEM : COWSCOPE_KIND_FILE;
 	/* Held, not mapped: its PTE would be special. */
 	if (is_zero_pfn(page_to_pfn(&folio->page)))
 		return COWSCOPE_KIND_ZERO;
@@ -80,27 +97,32 @@ static unsigned int read_exclusive(struct folio *folio, struct page *page, unsig
 }
 
 /* The folio's order, or -1 if it was freed or split meanwhile and is none. */
-static int read_order(struct folio *folio)
+static int read_order(struct folio *folio, struct folio *look)
 {
-	unsigned int order = folio_test_large(folio) ? folio_order(folio) : 0;
-	unsigned int most = folio_test_hugetlb(folio) ? PUD_SHIFT - PAGE_SHIFT : HPAGE_PMD_ORDER;
+	unsigned int order, most;
 
+	if (!folio_test_large(look))
+		return 0;
+	order = folio_order(folio);
+	most = folio_test_hugetlb(folio) ? PUD_SHIFT - PAGE_SHIFT : HPAGE_PMD_ORDER;
 	if (order > most || !IS_ALIGNED(page_to_pfn(&folio->page), 1ul << order))
 		return -1;
 	return order;
 }
 
 static void read_counts(struct cowscope_counts *c, struct page_state_memo *memo,
-			struct folio *folio, struct page *page, unsigned int order)
+			struct folio *folio, struct folio *look, struct page *page,
+			unsigned int order)
 {
 	unsigned long head = page_to_pfn(&folio->page);
 
-	c->refcount = folio_ref_count(folio);
-	c->mapcount = compat_page_mapcount(folio, page);
+	c->refcount = folio_ref_count(look);
 	if (!order) {
+		c->mapcount = compat_page_mapcount(look, &look->page);
 		c->folio_mapcount = c->mapcount;
 		return;
 	}
+	c->mapcount = compat_page_mapcount(folio, page);
 	c->pincount = compat_folio_pincount(folio);
 	if (memo && memo->head == head && memo->refcount == c->refcount) {
 		c->folio_mapcount = memo->folio_mapcount;
@@ -111,6 +133,14 @@ static void read_counts(struct cowscope_counts *c, struct page_state_memo *memo,
 		*memo = (struct page_state_memo){ head, c->refcount, c->folio_mapcount };
 }
 
+/* page_maybe_dma_pinned(), of the counts that were read. */
+static bool maybe_pinned(const struct cowscope_counts *c)
+{
+	if (c->pincount != COWSCOPE_COUNT_NA)
+		return c->pincount > 0;
+	return (u32)c->refcount >= GUP_PIN_COUNTING_BIAS;
+}
+
 void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
 		     unsigned int level)
@@ -118,8 +148,8 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 	u32 state = 0;
 	unsigned int exclusive = COWSCOPE_NA;
 	unsigned int kind;
-	struct folio *folio;
-	struct page *page;
+	struct folio *folio, *look;
+	struct page *page, copy;
 	int order;
 
 	*c = (struct cowscope_counts){
@@ -142,44 +172,46 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		return;
 	}
 	folio = page_folio(page);
-	order = read_order(folio);
+	look = snapshot(&copy, folio);
+	order = read_order(folio, look);
 	if (order < 0)
 		return;
-	read_counts(c, memo, folio, page, order);
+	read_counts(c, memo, folio, look, page, order);
+	if (!order)
+		page = &copy;
 
-	if (folio_test_hugetlb(folio)) {
+	if (order && folio_test_hugetlb(folio)) {
 		kind = COWSCOPE_KIND_HUGETLB;
 		level = COWSCOPE_LEVEL_HUGETLB;
-		if (folio_test_anon(folio))
-			exclusive = read_exclusive(folio, page, level);
+		if (folio_test_anon(look))
+			exclusive = read_exclusive(order ? folio : look, page, level);
 		else
 			state |= COWSCOPE_STATE_MAPPING | COMPAT_HUGETLB_CACHED;
-	} else if (folio_test_anon(folio)) {
-		kind = folio_test_ksm(folio) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
-		exclusive = read_exclusive(folio, page, level);
-		if (folio_test_swapcache(folio))
+	} else if (folio_test_anon(look)) {
+		kind = folio_test_ksm(look) ? COWSCOPE_KIND_KSM : COWSCOPE_KIND_ANON;
+		exclusive = read_exclusive(order ? folio : look, page, level);
+		if (folio_test_swapcache(look))
 			state |= COWSCOPE_STATE_SWAPCACHE;
 	} else {
-		kind = file_kind(folio, level);
+		kind = file_kind(folio, look, level);
 		if (kind == COWSCOPE_KIND_FILE || kind == COWSCOPE_KIND_SHMEM)
 			state |= COWSCOPE_STATE_MAPPING;
-		if (folio_test_private(folio))
+		if (folio_test_private(look))
 			state |= COWSCOPE_STATE_PRIVATE;
 	}
 
 	if (order && compat_folio_mm_shared(folio))
 		state |= COWSCOPE_STATE_MM_SHARED;
-	if (folio_test_lru(folio))
+	if (folio_test_lru(look))
 		state |= COWSCOPE_STATE_LRU;
-	if (folio_test_locked(folio))
+	if (folio_test_locked(look))
 		state |= COWSCOPE_STATE_LOCKED;
-	if (folio_test_writeback(folio))
+	if (folio_test_writeback(look))
 		state |= COWSCOPE_STATE_WRITEBACK;
 	c->state = state | kind | order << COWSCOPE_STATE_ORDER_SHIFT |
 		   level << COWSCOPE_STATE_LEVEL_SHIFT |
 		   exclusive << COWSCOPE_STATE_EXCLUSIVE_SHIFT |
-		   (folio_maybe_dma_pinned(folio) ? COWSCOPE_YES : COWSCOPE_NO)
-		   << COWSCOPE_STATE_PINNED_SHIFT;
+		   (maybe_pinned(c) ? COWSCOPE_YES : COWSCOPE_NO) << COWSCOPE_STATE_PINNED_SHIFT;
 }
 
 /*

@@ -27,7 +27,6 @@ struct folio {
 #define folio_test_hugetlb(f)	PageHuge(&(f)->page)
 #define folio_order(f)		compound_order(&(f)->page)
 #define folio_ref_count(f)	page_ref_count(&(f)->page)
-#define folio_maybe_dma_pinned(f) page_maybe_dma_pinned(&(f)->page)
 
 static inline struct address_space *compat_folio_mapping(struct folio *folio)
 {
