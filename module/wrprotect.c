@@ -22,6 +22,7 @@ bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
 		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
 		    unsigned int level)
 {
+	unsigned long pages = 1;
 	s32 explained;
 
 	if (surely_alone(pte)) {
@@ -31,7 +32,10 @@ bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
 	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, pte, level);
 	if (c->refcount == COWSCOPE_COUNT_NA)
 		return false;
-	holders_look(c, pte_pfn(pte), vma->vm_mm, addr);
+	if (level != COWSCOPE_LEVEL_PTE)
+		pages <<= COWSCOPE_STATE_ORDER(c->state);
+	holders_look_range(c, pte_pfn(pte) & ~(pages - 1), pages, vma->vm_mm,
+			   addr & ~(pages * PAGE_SIZE - 1));
 	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
 		return true;
 	explained = cowscope_explained(c);
