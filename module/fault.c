@@ -71,17 +71,21 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 	stats_detect(&f->c);
 }
 
-void fault_await(struct fault *f, bool coded)
+void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded)
 {
-	bool shared = f->c.state & COWSCOPE_STATE_SHARED_VMA;
+	bool shared = vma->vm_flags & VM_SHARED;
 
-	f->predicted = cowscope_predict(&f->c, &page_state_rule);
 	/* After page_mkwrite() or pfn_mkwrite() no kernel says so; who loses a race there
 	 * returns VM_FAULT_NOPAGE.
 	 */
 	f->coded = coded && COMPAT_VM_FAULT_WRITE && !f->unshare && !shared;
 	if (!f->coded && !shared)
-		rivals_join(&f->rival, f->mm, f->addr, COWSCOPE_PTE_PFN(f->before));
+		rivals_join(&f->rival, f->mm, f->addr, pte_pfn(pte));
+}
+
+void fault_predict(struct fault *f)
+{
+	f->predicted = cowscope_predict(&f->c, &page_state_rule);
 }
 
 /* With FOLL_FORCE the entry is dirty, but not writable unless the VMA is. */

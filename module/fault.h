@@ -81,16 +81,25 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 		enum cowscope_level level, bool locked);
 
 /**
- * fault_await - predict the decision, which the return will show
- * @f: looked at; stays where it is until fault_end()
+ * fault_join - the return of a fault is waited for
+ * @f: begun; stays where it is until fault_end()
+ * @vma: the VMA
+ * @pte: the entry
  * @coded: the function says with VM_FAULT_WRITE whether it did anything, if this
  *	kernel still has that; else rivals tell (rivals.h)
+ *
+ * Before fault_look(), where that looks without the entry's lock: who then has
+ * changed the entry before this is seen to have done so, and who changes it later
+ * finds this fault among the rivals.
  */
-void fault_await(struct fault *f, bool coded);
+void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded);
+
+/* Predicts the decision from the look. */
+void fault_predict(struct fault *f);
 
 /**
  * fault_decide - what was decided, going by the entry
- * @f: awaited
+ * @f: joined and looked at
  * @after: the entry now, packed
  * @ret: what the probed function returned, of no error
  * @copied: set: @after maps another page and this fault did it

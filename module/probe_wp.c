@@ -50,7 +50,8 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 		return 1;
 	}
 
-	fault_await(&call->f, true);
+	fault_join(&call->f, vma, pte, true);
+	fault_predict(&call->f);
 	return 0;
 }
 

@@ -53,7 +53,8 @@ static int hugetlb_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 		return 1;
 	fault_look(f, a.vma, pte, COWSCOPE_LEVEL_HUGETLB, true);
 	leave_out_own(f, 1 + (a.cached == page_state_page(pte)));
-	fault_await(f, false);
+	fault_join(f, a.vma, pte, false);
+	fault_predict(f);
 	return 0;
 }
 

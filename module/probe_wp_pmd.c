@@ -21,7 +21,7 @@ struct pmd_call {
 static int pmd_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
-	unsigned long pmd = compat_orig_pmd(vmf, regs);
+	pte_t pmd = page_state_huge(compat_orig_pmd(vmf, regs), HPAGE_PMD_MASK);
 	struct pmd_call *call = (void *)ri->data;
 	struct fault *f = &call->f;
 
@@ -29,9 +29,9 @@ static int pmd_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 			 vmf->flags))
 		return 1;
 	call->pmd = vmf->pmd;
-	fault_look(f, vmf->vma, page_state_huge(pmd, HPAGE_PMD_MASK), COWSCOPE_LEVEL_PMD,
-		   false);
-	fault_await(f, true);
+	fault_join(f, vmf->vma, pmd, true);
+	fault_look(f, vmf->vma, pmd, COWSCOPE_LEVEL_PMD, false);
+	fault_predict(f);
 	return 0;
 }
 
