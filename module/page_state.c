@@ -56,6 +56,8 @@ static struct folio *snapshot(struct page *copy, const struct folio *folio)
 	unsigned int i;
 
 	BUILD_BUG_ON(sizeof(*copy) % sizeof(long));
+	BUILD_BUG_ON(offsetof(struct page, _mapcount) / sizeof(long) !=
+		     offsetof(struct page, _refcount) / sizeof(long));
 	for (i = 0; i < sizeof(*copy) / sizeof(long); i++)
 		to[i] = READ_ONCE(from[i]);
 	return (struct folio *)copy;
