@@ -7,16 +7,19 @@
 #   maybe_lost   another process drops the page at that moment: it unmaps memory,
 #                or its write fault on the same folio is under way, and it gives the
 #                reference back only after the mapping; or somebody has locked the
-#                folio, and has a reference for that (khugepaged, compaction); or it is a page of a file,
-#                which whoever reads or maps the file looks up; or it was held when
-#                it was write-protected, and a record says so; or the write comes
+#                folio, and has a reference for that (khugepaged, compaction); or it
+#                is a page of a file, which whoever reads or maps the file looks up;
+#                or it was held when it was write-protected, and a record says so; or
+#                the write comes
 #                through ptrace, which leaves the page in the LRU cache that activates
 #                pages (FOLL_TOUCH), and that keeps a reference; or it is a page of a
 #                thread named in the variable `direct`, which uses O_DIRECT
 #   superfluous  a large folio, whose references are those of all its mappings; or
 #                a page on no LRU list, which an LRU cache still holds
 #
-# and last a line "# REASON: COUNT" for each that was met.
+# Processes of other names than those in the variable `names` (a shell and what it
+# starts, of which nothing is known) may have none. Last it prints a line
+# "# REASON: COUNT" for each that was met.
 
 function hex(text,    n, i) {
 	n = 0
@@ -31,6 +34,11 @@ function value(key,    rest) {
 	sub(/ .*/, "", rest)
 	sub(/->.*/, "", rest)
 	return rest
+}
+
+function name_of(text) {
+	sub(/-[0-9]+$/, "", text)
+	return text
 }
 
 function pid_of(text) {
@@ -109,6 +117,8 @@ END {
 			if (why == "" && index(" " direct " ", " " pid " "))
 				why = "maybe_lost: O_DIRECT is under way"
 		}
+		if (why == "" && name_of($1) !~ "^(" names ")$")
+			why = value("verdict") ": not known, of " name_of($1)
 		if (why == "")
 			print
 		else

@@ -71,13 +71,14 @@ said() { # NAME: what the story says of it
 	sed -n "s/^$1=//p" log
 }
 
-# explained [THREADS]: no fault harmed anybody, and each copy is needed or there
-# is a reason. THREADS have references of O_DIRECT on their pages.
+# explained NAMES [THREADS]: no fault harmed anybody, and each copy that a process
+# of one of these NAMES (a|b) makes is needed or there is a reason. THREADS have
+# references of O_DIRECT on their pages.
 explained() {
 	grep -E ' verdict=(leak|pin_lost|unknown) ' records > out
 	[ ! -s out ]
 	ok $? "no verdict is leak, pin_lost or unknown"
-	awk -v direct="${1:-}" -f explain.awk sums.trace records > reasons
+	awk -v names="$1" -v direct="${2:-}" -f explain.awk sums.trace records > reasons
 	grep '^#' reasons
 	grep -v '^#' reasons > out
 	[ ! -s out ]
