@@ -114,6 +114,7 @@ static void disarm_all(void)
 {
 	int i;
 
+	rivals_close();
 	for (i = PROBES - 1; i >= 0; i--)
 		disarm(probes[i]);
 	op_reset();

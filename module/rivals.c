@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/hash.h>
 #include <linux/list.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include "rivals.h"
 
@@ -14,6 +15,9 @@ static struct bucket {
 		.lock = __RAW_SPIN_LOCK_UNLOCKED(buckets.lock),
 	},
 };
+
+/* No list is touched any more: what is on them is about to go. */
+static bool closed __read_mostly;
 
 static struct bucket *bucket_of(const struct rival *r)
 {
@@ -30,7 +34,7 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
 	r->beaten = false;
 	r->open = true;
 	/* A thread alone has none but who writes on its behalf: see below. */
-	r->listed = atomic_read(&mm->mm_users) > 1;
+	r->listed = atomic_read(&mm->mm_users) > 1 && !READ_ONCE(closed);
 	if (!r->listed)
 		return;
 	b = bucket_of(r);
@@ -50,6 +54,8 @@ bool rivals_leave(struct rival *r, bool decided)
 	/* ptrace and the like may have come meanwhile. */
 	if (!r->listed && atomic_read(&r->mm->mm_users) <= 1)
 		return false;
+	if (READ_ONCE(closed))
+		return r->listed && r->beaten;
 	b = bucket_of(r);
 	raw_spin_lock(&b->lock);
 	if (r->listed)
@@ -62,10 +68,18 @@ bool rivals_leave(struct rival *r, bool decided)
 	return r->beaten;
 }
 
+void rivals_close(void)
+{
+	WRITE_ONCE(closed, true);
+	/* Handlers that saw it open run with preemption off. */
+	synchronize_rcu();
+}
+
 void rivals_reset(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(buckets); i++)
 		INIT_HLIST_HEAD(&buckets[i].list);
+	WRITE_ONCE(closed, false);
 }

@@ -22,7 +22,7 @@ struct rival {
 
 /**
  * rivals_join - a fault on a page begins
- * @r: stays where it is until rivals_leave(), or until the probes are disarmed
+ * @r: stays where it is until rivals_leave() or rivals_close()
  * @mm: whose fault it is
  * @addr: the page's address
  * @pfn: the page
@@ -41,7 +41,13 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
  */
 bool rivals_leave(struct rival *r, bool decided);
 
-/* Forgets all; when no probe is armed. */
+/*
+ * Before the first probe is disarmed: those of its calls that are under way go
+ * then, while handlers of other probes still run. Sleeps.
+ */
+void rivals_close(void);
+
+/* Forgets all, and opens again; when no probe is armed. */
 void rivals_reset(void);
 
 #endif
