@@ -9,14 +9,14 @@
 #include "ring.h"
 
 void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr, unsigned int flags)
+		 unsigned long addr, unsigned long size, unsigned int flags)
 {
 	stats_inc(probe[probe].entered);
 	f->began = ktime_get_mono_fast_ns();
 	f->before = 0;
-	f->addr = addr & PAGE_MASK;
+	f->addr = addr & ~(size - 1);
 	f->mm = vma->vm_mm;
-	f->pages = 1;
+	f->pages = size >> PAGE_SHIFT;
 	f->predicted = COWSCOPE_DECISION_NONE;
 	f->own_refs = 0;
 	f->unshare = flags & FAULT_FLAG_UNSHARE;
@@ -29,18 +29,6 @@ int fault_decline(enum probe_id probe)
 	stats_inc(probe[probe].entered);
 	stats_inc(probe[probe].declined);
 	return 1;
-}
-
-static u32 pages_mapped(enum cowscope_level level, u32 state)
-{
-	switch (level) {
-	case COWSCOPE_LEVEL_PMD:
-		return HPAGE_PMD_NR;
-	case COWSCOPE_LEVEL_HUGETLB:
-		return 1u << COWSCOPE_STATE_ORDER(state);
-	default:
-		return 1;
-	}
 }
 
 static bool still_maps(const struct fault *f, pte_t pte, enum cowscope_level level)
@@ -59,7 +47,6 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 	if (level != COWSCOPE_LEVEL_PTE)
 		f->before |= COWSCOPE_PTE_HUGE;
 	page_state_read(&f->c, NULL, f->mm, vma->vm_flags, pte, level);
-	f->pages = pages_mapped(level, f->c.state);
 	f->changed = !locked && !still_maps(f, pte, level);
 	if (f->changed)
 		page_state_read(&f->c, NULL, f->mm, vma->vm_flags, __pte(0), level);

@@ -30,14 +30,15 @@ struct fault {
  * fault_filtered - does the filter leave a fault out?
  * @probe: the probe point, which counts it if so
  * @vma: the VMA
- * @addr: the address
+ * @addr: any address that the entry maps
+ * @size: bytes that it maps, a power of two
  *
  * In a probe handler, as all below.
  */
 static inline bool fault_filtered(enum probe_id probe, struct vm_area_struct *vma,
-				  unsigned long addr)
+				  unsigned long addr, unsigned long size)
 {
-	if (filter_pass_fault(vma->vm_mm, addr))
+	if (filter_pass_fault(vma->vm_mm, addr & ~(size - 1), size))
 		return false;
 	stats_inc(probe[probe].entered);
 	stats_inc(probe[probe].filtered);
@@ -49,19 +50,20 @@ static inline bool fault_filtered(enum probe_id probe, struct vm_area_struct *vm
  * @f: filled but for the page
  * @probe: the probe point, which counts it
  * @vma: the VMA
- * @addr: the address of the entry that maps the page
+ * @addr: any address that the entry maps
+ * @size: bytes that it maps, a power of two
  * @flags: FAULT_FLAG_*
  */
 void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr, unsigned int flags);
+		 unsigned long addr, unsigned long size, unsigned int flags);
 
 /* Both. Returns false if the fault is left out; then its return is not wanted. */
 static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-			       unsigned long addr, unsigned int flags)
+			       unsigned long addr, unsigned long size, unsigned int flags)
 {
-	if (fault_filtered(probe, vma, addr))
+	if (fault_filtered(probe, vma, addr, size))
 		return false;
-	fault_start(f, probe, vma, addr, flags);
+	fault_start(f, probe, vma, addr, size, flags);
 	return true;
 }
 

@@ -255,12 +255,12 @@ bool filter_passes_followed(struct mm_struct *mm)
 	return !f || passes_followed(f, mm);
 }
 
-bool filter_passes_fault(struct mm_struct *mm, unsigned long addr)
+bool filter_passes_fault(struct mm_struct *mm, unsigned long addr, unsigned long size)
 {
 	const struct filter *f = rcu_dereference_sched(filter_in_force);
 
 	return !f || (passes_followed(f, mm) &&
-		      cowscope_match_fault(&f->match, addr, current->comm));
+		      cowscope_match_fault(&f->match, addr, size, current->comm));
 }
 
 bool filter_passes_record(const struct cowscope_record *r)

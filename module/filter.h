@@ -53,7 +53,7 @@ static inline bool filter_active(void)
 }
 
 bool filter_passes_followed(struct mm_struct *mm);
-bool filter_passes_fault(struct mm_struct *mm, unsigned long addr);
+bool filter_passes_fault(struct mm_struct *mm, unsigned long addr, unsigned long size);
 bool filter_passes_record(const struct cowscope_record *r);
 
 /**
@@ -70,13 +70,15 @@ static inline bool filter_pass(struct mm_struct *mm)
 /**
  * filter_pass_fault - may a write fault of the current task pass?
  * @mm: whose memory is written
- * @addr: where
+ * @addr: the first address that the entry maps
+ * @size: bytes that it maps
  *
  * By all that is known when it begins.
  */
-static inline bool filter_pass_fault(struct mm_struct *mm, unsigned long addr)
+static inline bool filter_pass_fault(struct mm_struct *mm, unsigned long addr,
+				     unsigned long size)
 {
-	return !filter_active() || filter_passes_fault(mm, addr);
+	return !filter_active() || filter_passes_fault(mm, addr, size);
 }
 
 /* Does a complete record of the current task pass? What is followed was asked before. */

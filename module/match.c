@@ -43,21 +43,29 @@ bool cowscope_match_init(struct cowscope_match *m, const struct cowscope_filter 
 	return true;
 }
 
+/* Of what the entry maps; a huge one whose page could not be read maps a PMD's. */
+static unsigned int order(const struct cowscope_record *r)
+{
+	unsigned int level = COWSCOPE_STATE_LEVEL(r->state);
+
+	if (level != COWSCOPE_LEVEL_PMD && level != COWSCOPE_LEVEL_HUGETLB)
+		return 0;
+	return COWSCOPE_STATE_ORDER(r->state) ? COWSCOPE_STATE_ORDER(r->state) : 9;
+}
+
 /* [*from, *to) of a record; false if it has none. */
 static bool range(const struct cowscope_record *r, u64 *from, u64 *to)
 {
 	switch (r->type) {
-	case COWSCOPE_EVENT_COW_FAULT:
 	case COWSCOPE_EVENT_PIN_LOST:
 		*from = r->addr;
 		*to = r->addr + COWSCOPE_PAGE;
 		return true;
+	case COWSCOPE_EVENT_COW_FAULT:
 	case COWSCOPE_EVENT_EARLY_COPY:
 	case COWSCOPE_EVENT_WRPROTECT:
 		*from = r->addr;
-		*to = r->addr + COWSCOPE_PAGE;
-		if (r->before & COWSCOPE_PTE_HUGE)
-			*to = (r->addr | ((COWSCOPE_PAGE << COWSCOPE_STATE_ORDER(r->state)) - 1)) + 1;
+		*to = (r->addr | ((COWSCOPE_PAGE << order(r)) - 1)) + 1;
 		return true;
 	case COWSCOPE_EVENT_PIN:
 	case COWSCOPE_EVENT_UNPIN:
@@ -89,8 +97,7 @@ bool cowscope_match_record(const struct cowscope_match *m, const struct cowscope
 		return false;
 	if (r->type == COWSCOPE_EVENT_COW_FAULT && !has(m->verdicts, r->verdict))
 		return false;
-	if (range(r, &from, &to) &&
-	    !(from - m->first < m->size || m->first - from < to - from))
+	if (range(r, &from, &to) && !cowscope_match_range(m, from, to - from))
 		return false;
 	return cowscope_match_comm(m, comm);
 }

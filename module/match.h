@@ -39,20 +39,27 @@ static inline bool cowscope_match_comm(const struct cowscope_match *m, const cha
 	return !((head ^ m->comm[0]) & m->mask[0]) && !((tail ^ m->comm[1]) & m->mask[1]);
 }
 
+/* Does any of so many bytes from @addr on lie in the filter's range? */
+static inline bool cowscope_match_range(const struct cowscope_match *m, u64 addr, u64 size)
+{
+	return addr - m->first < m->size || m->first - addr < size;
+}
+
 /**
  * cowscope_match_fault - can a write fault pass, by what its entry tells?
  * @m: the filter
- * @addr: the address that is written
+ * @addr: the first address that the entry maps
+ * @size: bytes that it maps
  * @comm: as for cowscope_match_comm()
  *
  * The fault may be wanted for its own record or for those of holders that lose
  * the page by it.
  */
 static inline bool cowscope_match_fault(const struct cowscope_match *m, u64 addr,
-					const char *comm)
+					u64 size, const char *comm)
 {
 	return m->events & (1u << COWSCOPE_EVENT_COW_FAULT | 1u << COWSCOPE_EVENT_PIN_LOST) &&
-	       addr - m->first < m->size && cowscope_match_comm(m, comm);
+	       cowscope_match_range(m, addr, size) && cowscope_match_comm(m, comm);
 }
 
 /**

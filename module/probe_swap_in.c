@@ -27,7 +27,8 @@ static int swap_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 
 	if (!(vmf->flags & FAULT_FLAG_WRITE))
 		return fault_decline(PROBE_SWAP_IN);
-	if (!fault_begin(&call->f, PROBE_SWAP_IN, vmf->vma, vmf->address, vmf->flags))
+	if (!fault_begin(&call->f, PROBE_SWAP_IN, vmf->vma, vmf->address, PAGE_SIZE,
+			 vmf->flags))
 		return 1;
 	call->vmf = vmf;
 	/* That entry alone decides, but for pages not yet in use elsewhere. */

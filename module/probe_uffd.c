@@ -36,7 +36,7 @@ static int uffd_entry(struct kprobe *kp, struct pt_regs *regs)
 		goto declined;
 	}
 
-	if (!fault_begin(&f, PROBE_COW_FAULT_UFFD, vma, vmf->address & mask, vmf->flags))
+	if (!fault_begin(&f, PROBE_COW_FAULT_UFFD, vma, vmf->address, -mask, vmf->flags))
 		return 0;
 	pte = page_state_pte(f.mm, f.addr, &found);
 	if (found == COWSCOPE_LEVEL_PTE)

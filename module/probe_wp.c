@@ -23,8 +23,8 @@ static int wp_first(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 
-	return fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address) ? 0 :
-									 probe_go_on(kp, regs);
+	return fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE) ?
+	       0 : probe_go_on(kp, regs);
 }
 
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -34,7 +34,7 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct wp_call *call = (void *)ri->data;
 	pte_t pte;
 
-	fault_start(&call->f, PROBE_COW_FAULT, vma, vmf->address, vmf->flags);
+	fault_start(&call->f, PROBE_COW_FAULT, vma, vmf->address, PAGE_SIZE, vmf->flags);
 	pte = READ_ONCE(*vmf->pte);
 	call->pmd = vmf->pmd;
 	fault_look(&call->f, vma, pte, COWSCOPE_LEVEL_PTE, true);

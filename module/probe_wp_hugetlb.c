@@ -49,7 +49,7 @@ static int hugetlb_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	/* Mapped a moment ago where userfaultfd protects: the next fault decides. */
 	if (!(a.flags & FAULT_FLAG_UNSHARE) && compat_pte_uffd_wp(pte))
 		return fault_decline(PROBE_COW_FAULT_HUGETLB);
-	if (!fault_begin(f, PROBE_COW_FAULT_HUGETLB, a.vma, a.addr & call->mask, a.flags))
+	if (!fault_begin(f, PROBE_COW_FAULT_HUGETLB, a.vma, a.addr, -call->mask, a.flags))
 		return 1;
 	fault_look(f, a.vma, pte, COWSCOPE_LEVEL_HUGETLB, true);
 	leave_out_own(f, 1 + (a.cached == page_state_page(pte)));

@@ -25,7 +25,7 @@ static int pmd_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	struct pmd_call *call = (void *)ri->data;
 	struct fault *f = &call->f;
 
-	if (!fault_begin(f, PROBE_COW_FAULT_PMD, vmf->vma, vmf->address & HPAGE_PMD_MASK,
+	if (!fault_begin(f, PROBE_COW_FAULT_PMD, vmf->vma, vmf->address, HPAGE_PMD_SIZE,
 			 vmf->flags))
 		return 1;
 	call->pmd = vmf->pmd;

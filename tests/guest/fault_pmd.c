@@ -49,6 +49,32 @@ static void alone(void)
 	gone();
 }
 
+/* A filter for one page lets the fault on the huge page pass that has it. */
+static void filtered(void)
+{
+	struct cowscope_filter f = { .size = sizeof(f) };
+
+	fresh();
+	f.start = (uintptr_t)mem + 100 * PAGE;
+	f.end = f.start + PAGE;
+	wrprotect();
+	tap_eq(dev(fd, COWSCOPE_FILTER, &f), 0, "a filter for a page in the middle");
+	act_begin(mem, HUGE);
+	poke(mem + 7 * PAGE, 'B');
+	act_leaves("pmd reuse fine anon", mem + 7 * PAGE, 'B', "... is for the huge page, too");
+	f.start = (uintptr_t)mem + HUGE;
+	f.end = f.start + PAGE;
+	wrprotect();
+	dev(fd, COWSCOPE_FILTER, &f);
+	act_begin(mem, HUGE);
+	poke(mem + 7 * PAGE, 'C');
+	act_leaves("", mem + 7 * PAGE, 'C', "one for the page behind it is not");
+	f.start = 0;
+	f.end = 0;
+	tap_eq(dev(fd, COWSCOPE_FILTER, &f), 0, "... and none again");
+	gone();
+}
+
 static void pinned(unsigned int flags, const char *what)
 {
 	uint64_t before;
@@ -349,6 +375,7 @@ int main(void)
 	tap_begin();
 	fd = act_open();
 	alone();
+	filtered();
 	pinned(COWSCOPE_PIN_FOLL_PIN, "a pin");
 	pinned(0, "a reference");
 	zygote();

@@ -66,8 +66,8 @@ static void everything(void **state)
 			r.addr = ~0ull & -PAGE;
 			assert_true(cowscope_match_record(&match, &r, redis_server));
 		}
-	assert_true(cowscope_match_fault(&match, 0, x));
-	assert_true(cowscope_match_fault(&match, ~0ull - 1, redis));
+	assert_true(cowscope_match_fault(&match, 0, PAGE, x));
+	assert_true(cowscope_match_fault(&match, ~0ull - 1, PAGE, redis));
 }
 
 static void refuses(void **state)
@@ -160,36 +160,46 @@ static void by_address(void **state)
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		assert_true(touches(others[i], 0, 0));
 
-	assert_true(cowscope_match_fault(&match, 0x10000, x));
-	assert_true(cowscope_match_fault(&match, 0x12fff, x));
-	assert_false(cowscope_match_fault(&match, 0xffff, x));
-	assert_false(cowscope_match_fault(&match, 0x13000, x));
+	assert_true(cowscope_match_fault(&match, 0x10000, PAGE, x));
+	assert_true(cowscope_match_fault(&match, 0x12fff, PAGE, x));
+	assert_false(cowscope_match_fault(&match, 0xf000, PAGE, x));
+	assert_true(cowscope_match_fault(&match, 0, 512 * PAGE, x));
+	assert_false(cowscope_match_fault(&match, 512 * PAGE, 512 * PAGE, x));
+	assert_false(cowscope_match_fault(&match, 0x13000, PAGE, x));
 
 	filter.start = 0;
 	filter.end = ~0ull;
 	assert_true(ready());
-	assert_true(cowscope_match_fault(&match, ~0ull - PAGE, x));
+	assert_true(cowscope_match_fault(&match, ~0ull - PAGE, PAGE, x));
 }
 
-/* A huge entry reaches further than its address. */
+/* A huge entry reaches further than its address, also one that was not read. */
 static void by_huge_address(void **state)
 {
-	struct cowscope_record r = {
-		.type = COWSCOPE_EVENT_WRPROTECT, .addr = 0x200000,
-		.before = COWSCOPE_PTE_HUGE, .state = ORDER(9),
+	static const unsigned int types[] = {
+		COWSCOPE_EVENT_COW_FAULT, COWSCOPE_EVENT_EARLY_COPY, COWSCOPE_EVENT_WRPROTECT,
 	};
+	const u32 pmd = COWSCOPE_LEVEL_PMD << COWSCOPE_STATE_LEVEL_SHIFT;
+	struct cowscope_record r = { .addr = 0x200000 };
+	unsigned int i;
 
-	filter.start = 0x3ff000;
-	filter.end = 0x400000;
-	assert_true(ready());
-	assert_true(cowscope_match_record(&match, &r, x));
-	r.before = 0;
-	assert_false(cowscope_match_record(&match, &r, x));
-	r.before = COWSCOPE_PTE_HUGE;
-	filter.start = 0x400000;
-	filter.end = 0x401000;
-	assert_true(ready());
-	assert_false(cowscope_match_record(&match, &r, x));
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		r.type = types[i];
+		filter.start = 0x3ff000;
+		filter.end = 0x400000;
+		assert_true(ready());
+		r.state = ORDER(9) | pmd;
+		assert_true(cowscope_match_record(&match, &r, x));
+		r.state = pmd;
+		assert_true(cowscope_match_record(&match, &r, x));
+		r.state = ORDER(9) | COWSCOPE_LEVEL_PTE << COWSCOPE_STATE_LEVEL_SHIFT;
+		assert_false(cowscope_match_record(&match, &r, x));
+		filter.start = 0x400000;
+		filter.end = 0x401000;
+		assert_true(ready());
+		r.state = ORDER(9) | pmd;
+		assert_false(cowscope_match_record(&match, &r, x));
+	}
 }
 
 static void by_event_and_verdict(void **state)
@@ -200,11 +210,11 @@ static void by_event_and_verdict(void **state)
 	assert_true(ready());
 	assert_true(cowscope_match_record(&match, &mark, x));
 	assert_false(cowscope_match_record(&match, &fault, x));
-	assert_false(cowscope_match_fault(&match, 0, x));
+	assert_false(cowscope_match_fault(&match, 0, PAGE, x));
 	/* Who loses a page is seen by the fault. */
 	filter.events = 1u << COWSCOPE_EVENT_PIN_LOST;
 	assert_true(ready());
-	assert_true(cowscope_match_fault(&match, 0, x));
+	assert_true(cowscope_match_fault(&match, 0, PAGE, x));
 	assert_false(cowscope_match_record(&match, &fault, x));
 
 	filter.events = 0;
