@@ -36,7 +36,7 @@ cowscope: $(B)/cowscope ## the command: build/cowscope
 static: $(B)/static/cowscope ## the command, statically linked: build/static/cowscope
 
 # Sources of the command; scenarios.mk may add to them and to LIBS.
-SRCS	:= $(wildcard tools/*.c) module/format.c module/match.c module/rules.c
+SRCS	:= $(wildcard tools/*.c) module/format.c module/match.c module/rules.c module/words.c
 LIBS	:= json-c lua5.4 liburing
 GENERATED := $(B)/kernels.h
 -include tools/scenarios.mk

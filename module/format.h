@@ -8,21 +8,10 @@
 
 #include "pure.h"
 #include <linux/cowscope.h>
+#include "words.h"
 
 /* Longest line that cowscope_format() makes, with its terminating zero. */
 #define COWSCOPE_LINE_MAX	640
-
-/* The names of enum values, "?" for one out of range. Stable. */
-const char *cowscope_event_name(unsigned int event);
-const char *cowscope_level_name(unsigned int level);
-const char *cowscope_kind_name(unsigned int kind);
-const char *cowscope_decision_name(unsigned int decision);
-const char *cowscope_verdict_name(unsigned int verdict);
-const char *cowscope_rule_name(unsigned int rule);
-const char *cowscope_tri_name(unsigned int tri);
-const char *cowscope_source_name(unsigned int source);
-const char *cowscope_lock_name(unsigned int lock);
-const char *cowscope_detection_name(unsigned int detection);
 
 /**
  * typedef cowscope_emit - receives one field of a record
