@@ -6,7 +6,8 @@
 #
 #   maybe_lost   another process drops the page at that moment: it unmaps memory,
 #                or its write fault on the same folio is under way, and it gives the
-#                reference back only after the mapping; or somebody has locked the
+#                reference back only after the mapping, or splits the PMD, and takes
+#                the references of all pages before it maps them; or somebody has locked the
 #                folio, and has a reference for that (khugepaged, compaction); or it
 #                is a page of a file, which whoever reads or maps the file looks up;
 #                or it was held when it was write-protected, and a record says so; or
@@ -70,7 +71,7 @@ FILENAME ~ /trace$/ {
 
 $4 == "wrprotect:" { held[value("addr"), value("pfn")] = 1 }
 $4 != "cow_fault:" { next }
-/ decision=(copy|unshare|raced) / {
+/ decision=(copy|unshare|raced|split) / {
 	pfn = hex(value("pfn"))
 	group = int(pfn / 512)
 	i = ++copies[group]
