@@ -1,109 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Primitives: references and pins, taken by the module or by a pipe. */
-#include "prim.h"
+/* Primitives: taking hold of memory, and what a holder can do with it. */
+#include "hold.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-/* A reference or pin: the module's, with an id, or a pipe's. */
-struct hold {
-	u32 id;			/* 0: a pipe's */
-	u64 addr;
-	size_t length;
-	pid_t pid;		/* which process of the story took it */
-	int pipe[2];
-};
+/* All that hold() knows by name. */
+static const struct holder *const kinds[] = { hold_pins, hold_pipe };
 
-#define HOLD_VMSPLICE	(~0U)
-
-/* The words by which scenarios name their holders. */
-static const struct {
-	const char *name;
-	u32 flags;
-} holders[] = {
-	{ "get_ro", 0 },
-	{ "get_rw", COWSCOPE_PIN_WRITE },
-	{ "pin_ro", COWSCOPE_PIN_FOLL_PIN },
-	{ "pin_rw", COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE },
-	{ "pin_ro_longterm", COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_LONGTERM },
-	{ "pin_rw_longterm",
-	  COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE | COWSCOPE_PIN_LONGTERM },
-	{ "vmsplice", HOLD_VMSPLICE },
-};
-
-/* Makes PIN_STATE failures into Lua errors; those are ours, not the script's. */
-static int device_call(lua_State *L, unsigned long command, void *arg, const char *what)
-{
-	int err = device_ioctl(&story.device, command, arg);
-
-	if (!err)
-		return 0;
-	errno = -err;
-	return prim_failed(L, what);
-}
-
-static struct hold *new_hold(lua_State *L, const struct area *a)
+static int take(lua_State *L, const struct area *a, const struct holder *holder, u32 flags)
 {
 	struct hold *h = lua_newuserdatauv(L, sizeof(*h), 0);
 
-	*h = (struct hold){ .addr = a->addr, .length = a->length, .pid = story.pid };
-	luaL_setmetatable(L, HOLD);
-	return h;
-}
-
-static int take_pin(lua_State *L, const struct area *a, u32 flags)
-{
-	struct cowscope_pin arg = {
-		.size = sizeof(arg), .flags = flags, .addr = a->addr, .length = a->length,
+	*h = (struct hold){
+		.holder = holder, .flags = flags, .addr = a->addr, .length = a->length,
+		.pid = story.pid,
 	};
-	struct hold *h = new_hold(L, a);
-
-	device_call(L, COWSCOPE_PIN, &arg, "pin");
-	h->id = arg.id;
-	story.hold = h->id;
+	luaL_setmetatable(L, HOLD);
+	holder->take(L, h);
+	if (h->id)
+		story.hold = h->id;
 	return 1;
 }
 
-static int take_pipe(lua_State *L, const struct area *a)
+static const struct holder *find(const char *name)
 {
-	struct iovec iov = { (void *)(uintptr_t)a->addr, a->length };
-	struct hold *h = new_hold(L, a);
+	const struct holder *holder;
+	size_t i;
 
-	if (pipe2(h->pipe, O_CLOEXEC | O_NONBLOCK))
-		return prim_failed(L, "pipe2");
-	/* A pipe has 16 pages unless told otherwise. */
-	fcntl(h->pipe[1], F_SETPIPE_SZ, a->length);
-	if (vmsplice(h->pipe[1], &iov, 1, 0) != (ssize_t)a->length)
-		return prim_failed(L, "vmsplice");
-	return 1;
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (holder = kinds[i]; holder->name; holder++)
+			if (!strcmp(name, holder->name))
+				return holder;
+	return NULL;
 }
 
 /*
  * hold(memory, holder) -> reference
  *
- * Takes a reference or pin on every page by the name of a kind of holder:
- * get_ro, get_rw: FOLL_GET; pin_ro, pin_rw: FOLL_PIN; with _longterm:
- * FOLL_LONGTERM; vmsplice: a pipe. Errors: pin()'s and vmsplice()'s.
+ * Takes hold of every page by the name of a kind of holder, as doc/scenarios.md
+ * lists them. Errors: those of the interface that it stands for.
  */
 static int hold(lua_State *L)
 {
 	struct area *a = prim_area(L, 1);
 	const char *name = luaL_checkstring(L, 2);
+	const struct holder *holder = find(name);
 	luaL_Buffer known;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(holders); i++)
-		if (!strcmp(name, holders[i].name))
-			return holders[i].flags == HOLD_VMSPLICE ?
-			       take_pipe(L, a) : take_pin(L, a, holders[i].flags);
-
+	if (holder)
+		return take(L, a, holder, holder->flags);
 	luaL_buffinit(L, &known);
-	for (i = 0; i < ARRAY_SIZE(holders); i++) {
-		luaL_addchar(&known, ' ');
-		luaL_addstring(&known, holders[i].name);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (holder = kinds[i]; holder->name; holder++) {
+			luaL_addchar(&known, ' ');
+			luaL_addstring(&known, holder->name);
+		}
 	}
 	luaL_pushresult(&known);
 	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
@@ -138,7 +90,7 @@ static int pin(lua_State *L)
 		if (lua_toboolean(L, -1))
 			flags |= option[i].flag;
 	}
-	return take_pin(L, a, flags);
+	return take(L, a, hold_pins, flags);
 }
 
 /*
@@ -150,94 +102,35 @@ static int pin(lua_State *L)
  */
 static int splice_memory(lua_State *L)
 {
-	return take_pipe(L, prim_area(L, 1));
+	return take(L, prim_area(L, 1), hold_pipe, 0);
 }
 
-/* Reads from a copy of the pipe's references, so that it keeps its own. */
-static void read_pipe(lua_State *L, const struct hold *h, char *buf, u64 offset, size_t length)
+static struct hold *held(lua_State *L)
 {
-	size_t want = offset + length, got = 0;
-	char *all = malloc(want);
-	ssize_t n = 0;
-	int copy[2];
+	struct hold *h = luaL_checkudata(L, 1, HOLD);
 
-	if (!all || pipe2(copy, O_CLOEXEC | O_NONBLOCK))
-		prim_failed(L, "pipe2");
-	fcntl(copy[1], F_SETPIPE_SZ, h->length);
-	if (tee(h->pipe[0], copy[1], h->length, 0) < (ssize_t)want)
-		prim_failed(L, "tee");
-	while (got < want && (n = read(copy[0], all + got, want - got)) > 0)
-		got += n;
-	close(copy[0]);
-	close(copy[1]);
-	if (got < want)
-		prim_failed(L, "read from the pipe");
-	memcpy(buf, all + offset, length);
-	free(all);
-}
-
-/* What PIN_STATE says must agree with what is read, and with pagemap. */
-static void check_coherence(lua_State *L, const struct hold *h, u64 offset, const char *bytes,
-			    size_t length)
-{
-	struct cowscope_pin_state s = { .size = sizeof(s), .id = h->id };
-	u64 addr = h->addr + offset, frame;
-
-	if (h->pid != story.pid)
-		return;
-	s.offset = prim_page(offset);
-	device_call(L, COWSCOPE_PIN_STATE, &s, "pin state");
-	frame = PAGEMAP_PFN(pagemap_entry(prim_page(addr)));
-	if (frame)
-		story_check(L, (frame == COWSCOPE_PTE_PFN(s.held.pte)) ==
-			    (s.coherent == COWSCOPE_YES),
-			    "PIN_STATE says coherent=%s, but pagemap has pfn 0x%llx and the holder 0x%llx",
-			    s.coherent == COWSCOPE_YES ? "yes" : "no", (unsigned long long)frame,
-			    (unsigned long long)COWSCOPE_PTE_PFN(s.held.pte));
-	if (s.coherent != COWSCOPE_YES || prim_page(addr) != prim_page(addr + length - 1) ||
-	    s.mapped.pte & COWSCOPE_PTE_PROTNONE)
-		return;
-	story_check(L, !memcmp((void *)(uintptr_t)addr, bytes, length),
-		    "PIN_STATE says coherent, but holder and memory differ");
+	luaL_argcheck(L, !h->released, 1, "that was given back");
+	return h;
 }
 
 /*
  * REFERENCE:read([length = 1 [, offset = 0]]) -> bytes
  *
  * What the holder sees: through the pages that it holds, not through the page
- * tables. Errors: those of COWSCOPE_READ, or of tee(2) and read(2) on a pipe.
+ * tables. Errors: those of COWSCOPE_READ, or of the interface that holds.
  */
 static int hold_read(lua_State *L)
 {
-	struct hold *h = luaL_checkudata(L, 1, HOLD);
+	struct hold *h = held(L);
 	lua_Integer length = luaL_optinteger(L, 2, 1);
 	u64 offset = prim_range(L, 3, length, h->length);
 	luaL_Buffer b;
 	char *buf = luaL_buffinitsize(L, &b, length);
 
-	if (h->id) {
-		struct cowscope_rw arg = {
-			.size = sizeof(arg), .id = h->id, .offset = offset, .length = length,
-			.data = (uintptr_t)buf,
-		};
-
-		device_call(L, COWSCOPE_READ, &arg, "read");
-		check_coherence(L, h, offset, buf, length);
-	} else {
-		read_pipe(L, h, buf, offset, length);
-	}
+	h->holder->read(L, h, buf, offset, length);
 	luaL_pushresultsize(&b, length);
 	prim_got(L);
 	return 1;
-}
-
-/* A reference or pin of the module's, of which more is known than of a pipe's. */
-static struct hold *check_pin(lua_State *L)
-{
-	struct hold *h = luaL_checkudata(L, 1, HOLD);
-
-	luaL_argcheck(L, h->id, 1, "a pipe cannot do that");
-	return h;
 }
 
 /*
@@ -248,15 +141,13 @@ static struct hold *check_pin(lua_State *L)
  */
 static int hold_write(lua_State *L)
 {
-	struct hold *h = check_pin(L);
+	struct hold *h = held(L);
 	size_t length;
 	const char *bytes = luaL_checklstring(L, 2, &length);
-	struct cowscope_rw arg = {
-		.size = sizeof(arg), .id = h->id, .length = length,
-		.offset = prim_range(L, 3, length, h->length), .data = (uintptr_t)bytes,
-	};
+	u64 offset = prim_range(L, 3, length, h->length);
 
-	device_call(L, COWSCOPE_WRITE, &arg, "write");
+	luaL_argcheck(L, h->holder->write, 1, "this holder cannot write");
+	h->holder->write(L, h, bytes, offset, length);
 	return 0;
 }
 
@@ -269,11 +160,17 @@ static int hold_write(lua_State *L)
  */
 static int hold_state(lua_State *L)
 {
-	struct hold *h = check_pin(L);
+	struct hold *h = held(L);
 	struct cowscope_pin_state s = { .size = sizeof(s), .id = h->id };
+	int err;
 
+	luaL_argcheck(L, h->id, 1, "the module knows nothing of this holder");
 	s.offset = prim_range(L, 2, 1, h->length);
-	device_call(L, COWSCOPE_PIN_STATE, &s, "pin state");
+	err = device_ioctl(&story.device, COWSCOPE_PIN_STATE, &s);
+	if (err) {
+		errno = -err;
+		return prim_failed(L, "pin state");
+	}
 	lua_newtable(L);
 	if (s.coherent != COWSCOPE_NA)
 		prim_set_flag(L, "coherent", s.coherent == COWSCOPE_YES);
@@ -291,17 +188,12 @@ static int hold_state(lua_State *L)
  */
 static int hold_unpin(lua_State *L)
 {
-	struct hold *h = luaL_checkudata(L, 1, HOLD);
-	struct cowscope_unpin arg = { .size = sizeof(arg), .id = h->id };
+	struct hold *h = held(L);
 
-	if (h->id) {
-		device_call(L, COWSCOPE_UNPIN, &arg, "unpin");
-		if (story.hold == h->id)
-			story.hold = 0;
-	} else {
-		close(h->pipe[0]);
-		close(h->pipe[1]);
-	}
+	h->holder->release(L, h);
+	h->released = true;
+	if (h->id && story.hold == h->id)
+		story.hold = 0;
 	return 0;
 }
 
