@@ -12,54 +12,27 @@ const struct cowscope_rule_in_force page_state_rule = {
 	.huge_zero = COMPAT_HUGE_ZERO,
 };
 
-u64 page_state_pack(pte_t pte)
-{
-	u64 p = COWSCOPE_PTE_READ;
+#define WORD(p, member)								\
+	(((unsigned long *)(p))[offsetof(struct page, member) / sizeof(long)])
 
-	if (!pte_present(pte))
-		return p;
-
-	p |= COWSCOPE_PTE_PRESENT | COWSCOPE_PTE_PFN(pte_pfn(pte));
-	if (pte_write(pte))
-		p |= COWSCOPE_PTE_WRITE;
-	if (pte_dirty(pte))
-		p |= COWSCOPE_PTE_DIRTY;
-	if (pte_young(pte))
-		p |= COWSCOPE_PTE_YOUNG;
-	if (pte_soft_dirty(pte))
-		p |= COWSCOPE_PTE_SOFT_DIRTY;
-	if (compat_pte_uffd_wp(pte))
-		p |= COWSCOPE_PTE_UFFD_WP;
-	if (pte_special(pte))
-		p |= COWSCOPE_PTE_SPECIAL;
-	if (pte_protnone(pte))
-		p |= COWSCOPE_PTE_PROTNONE;
-	return p;
-}
-
-struct page *page_state_page(pte_t pte)
-{
-	if (!pte_present(pte) || pte_special(pte) || !pfn_valid(pte_pfn(pte)))
-		return NULL;
-	return pfn_to_page(pte_pfn(pte));
-}
+#define copy_word(dst, src, member) (WORD(dst, member) = READ_ONCE(WORD(src, member)))
 
 /*
- * A folio's first page with each word of it loaded once, so that no two things
- * that are said of it come from two loads. Its refcount and mapcount share a word.
- * Only good for what the kernel's accessors read of the first page itself.
+ * A folio's first page with each word that is looked at loaded once, so that no
+ * two things that are said of it come from two loads. Its refcount and mapcount
+ * share a word. Only good for what the kernel's accessors read of flags, mapping
+ * and counts of the first page itself; lru tells them that it is one.
  */
 static struct folio *snapshot(struct page *copy, const struct folio *folio)
 {
-	const unsigned long *from = (const unsigned long *)&folio->page;
-	unsigned long *to = (unsigned long *)copy;
-	unsigned int i;
+	const struct page *from = &folio->page;
 
-	BUILD_BUG_ON(sizeof(*copy) % sizeof(long));
 	BUILD_BUG_ON(offsetof(struct page, _mapcount) / sizeof(long) !=
 		     offsetof(struct page, _refcount) / sizeof(long));
-	for (i = 0; i < sizeof(*copy) / sizeof(long); i++)
-		to[i] = READ_ONCE(from[i]);
+	copy_word(copy, from, flags);
+	copy_word(copy, from, mapping);
+	copy_word(copy, from, _mapcount);
+	copy_word(copy, from, lru);
 	return (struct folio *)copy;
 }
 
@@ -151,23 +124,27 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 	unsigned int exclusive = COWSCOPE_NA;
 	unsigned int kind;
 	struct folio *folio, *look;
-	struct page *page, copy;
+	struct page *page, copy __uninitialized;
 	int order;
 
-	*c = (struct cowscope_counts){
-		.state = level << COWSCOPE_STATE_LEVEL_SHIFT,
-		.refcount = COWSCOPE_COUNT_NA,
-		.mapcount = COWSCOPE_COUNT_NA,
-		.folio_mapcount = COWSCOPE_COUNT_NA,
-		.pincount = COWSCOPE_COUNT_NA,
-	};
+	c->refcount = COWSCOPE_COUNT_NA;
+	c->mapcount = COWSCOPE_COUNT_NA;
+	c->folio_mapcount = COWSCOPE_COUNT_NA;
+	c->pincount = COWSCOPE_COUNT_NA;
+	c->held_refs = 0;
+	c->folio_pins = 0;
+	c->held = 0;
+	c->held_pins = 0;
+	c->held_own = 0;
+	c->held_other = 0;
+	c->holder = 0;
 	if (vm_flags & VM_SHARED)
 		state |= COWSCOPE_STATE_SHARED_VMA;
 	if (compat_mm_has_pinned(mm))
 		state |= COWSCOPE_STATE_MM_PINNED;
-	c->state |= state;
+	c->state = state | level << COWSCOPE_STATE_LEVEL_SHIFT;
 
-	page = page_state_page(pte);
+	page = page_state_page(pte, level);
 	if (!page) {
 		if (pte_present(pte))
 			c->state |= special_kind(pte, vm_flags, level);

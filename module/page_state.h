@@ -11,7 +11,19 @@
 extern const struct cowscope_rule_in_force page_state_rule;
 
 /* A present or absent PTE as records have it. */
-u64 page_state_pack(pte_t pte);
+static __always_inline u64 page_state_pack(pte_t pte)
+{
+	if (!pte_present(pte))
+		return COWSCOPE_PTE_READ;
+	return COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | COWSCOPE_PTE_PFN(pte_pfn(pte)) |
+	       (pte_write(pte) ? COWSCOPE_PTE_WRITE : 0) |
+	       (pte_dirty(pte) ? COWSCOPE_PTE_DIRTY : 0) |
+	       (pte_young(pte) ? COWSCOPE_PTE_YOUNG : 0) |
+	       (pte_soft_dirty(pte) ? COWSCOPE_PTE_SOFT_DIRTY : 0) |
+	       (compat_pte_uffd_wp(pte) ? COWSCOPE_PTE_UFFD_WP : 0) |
+	       (pte_special(pte) ? COWSCOPE_PTE_SPECIAL : 0) |
+	       (pte_protnone(pte) ? COWSCOPE_PTE_PROTNONE : 0);
+}
 
 /* What page_state_read() need not work out again for the next page of a folio. */
 struct page_state_memo {
@@ -71,7 +83,16 @@ typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned
 unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
 			      unsigned long max, page_state_fn fn, void *ctx);
 
-/* The page that an entry maps, NULL if it has none to look at. */
-struct page *page_state_page(pte_t pte);
+/*
+ * The page that an entry maps, NULL if it has none to look at. A PTE without one
+ * is special; a huge entry that a driver made need not be.
+ */
+static __always_inline struct page *page_state_page(pte_t pte, unsigned int level)
+{
+	if (!pte_present(pte) || pte_special(pte) ||
+	    (level != COWSCOPE_LEVEL_PTE && !pfn_valid(pte_pfn(pte))))
+		return NULL;
+	return pfn_to_page(pte_pfn(pte));
+}
 
 #endif

@@ -59,7 +59,8 @@ static u64 read_after(const struct wp_call *call)
 {
 	pmd_t pmd = READ_ONCE(*call->pmd);
 
-	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
+	/* None, absent and huge ones are bad tables as well. */
+	if (pmd_bad(pmd))
 		return COWSCOPE_PTE_READ;
 	return page_state_pack(READ_ONCE(*pte_offset_kernel(&pmd, call->f.addr)));
 }

@@ -52,7 +52,7 @@ static int hugetlb_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	if (!fault_begin(f, PROBE_COW_FAULT_HUGETLB, a.vma, a.addr, -call->mask, a.flags))
 		return 1;
 	fault_look(f, a.vma, pte, COWSCOPE_LEVEL_HUGETLB, true);
-	leave_out_own(f, 1 + (a.cached == page_state_page(pte)));
+	leave_out_own(f, 1 + (a.cached == page_state_page(pte, COWSCOPE_LEVEL_HUGETLB)));
 	fault_join(f, a.vma, pte, false);
 	fault_predict(f);
 	return 0;

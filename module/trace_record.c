@@ -6,9 +6,10 @@
 
 void trace_record(const struct cowscope_record *r)
 {
-	switch (r->type) {
-	case COWSCOPE_EVENT_COW_FAULT:
+	/* By far the most. */
+	if (likely(r->type == COWSCOPE_EVENT_COW_FAULT))
 		return trace_cow_fault(r);
+	switch (r->type) {
 	case COWSCOPE_EVENT_FORK:
 		return trace_fork(r);
 	case COWSCOPE_EVENT_FORK_RANGE:

@@ -11,9 +11,9 @@
  * A small page whose one reference is this mapping; nearly all pages are, and
  * to see that takes one load.
  */
-static bool surely_alone(pte_t pte)
+static bool surely_alone(pte_t pte, unsigned int level)
 {
-	struct page *page = page_state_page(pte);
+	struct page *page = page_state_page(pte, level);
 
 	return page && !PageCompound(page) && page_ref_count(page) <= 1;
 }
@@ -25,7 +25,7 @@ bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
 	unsigned long pages = 1;
 	s32 explained;
 
-	if (surely_alone(pte)) {
+	if (surely_alone(pte, level)) {
 		*c = (struct cowscope_counts){ .refcount = COWSCOPE_COUNT_NA };
 		return false;
 	}
