@@ -8,20 +8,50 @@
 #include "record.h"
 #include "ring.h"
 
-void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr, unsigned long size, unsigned int flags)
+/*
+ * What faults meant that came lately on this CPU, by all that it hangs on: most
+ * are like one before them, and to look that up is cheaper than to think again.
+ */
+struct memo {
+	struct cowscope_counts c;
+	u8 decision;
+	bool copied;
+	bool filled;
+	struct cowscope_meaning m;
+};
+
+#define MEMOS	8
+
+static DEFINE_PER_CPU(struct memo [MEMOS], memos);
+
+static __always_inline bool same(const struct cowscope_counts *a, const struct cowscope_counts *b)
 {
-	stats_inc(probe[probe].entered);
-	f->began = ktime_get_mono_fast_ns();
-	f->before = 0;
-	f->addr = addr & ~(size - 1);
-	f->mm = vma->vm_mm;
-	f->pages = size >> PAGE_SHIFT;
-	f->predicted = COWSCOPE_DECISION_NONE;
-	f->own_refs = 0;
-	f->unshare = flags & FAULT_FLAG_UNSHARE;
-	f->writable = vma->vm_flags & VM_WRITE;
-	f->rival.open = false;
+	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
+	unsigned int i;
+	u64 differ = 0;
+
+	BUILD_BUG_ON(sizeof(*a) % sizeof(u64));
+#pragma GCC unroll 8
+	for (i = 0; i < sizeof(*a) / sizeof(u64); i++)
+		differ |= x[i] ^ y[i];
+	return !differ;
+}
+
+static const struct cowscope_meaning *meaning(const struct cowscope_counts *c,
+					      enum cowscope_decision decision, bool copied)
+{
+	struct memo *memo = &(*this_cpu_ptr(&memos))[(c->refcount + 2 * c->mapcount + decision) %
+						     MEMOS];
+
+	if (likely(memo->filled && memo->decision == decision && memo->copied == copied &&
+		   same(&memo->c, c)))
+		return &memo->m;
+	cowscope_mean(&memo->m, c, &page_state_rule, decision, copied);
+	memo->c = *c;
+	memo->decision = decision;
+	memo->copied = copied;
+	memo->filled = true;
+	return &memo->m;
 }
 
 int fault_decline(enum probe_id probe)
@@ -55,7 +85,6 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return;
 	holders_look_range(&f->c, pte_pfn(pte), f->pages, f->mm, f->addr);
-	stats_detect(&f->c);
 }
 
 void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded)
@@ -68,11 +97,6 @@ void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool cod
 	f->coded = coded && COMPAT_VM_FAULT_WRITE && !f->unshare && !shared;
 	if (!f->coded && !shared)
 		rivals_join(&f->rival, f->mm, f->addr, pte_pfn(pte));
-}
-
-void fault_predict(struct fault *f)
-{
-	f->predicted = cowscope_predict(&f->c, &page_state_rule);
 }
 
 /* With FOLL_FORCE the entry is dirty, but not writable unless the VMA is. */
@@ -145,9 +169,9 @@ static bool contradicts(enum cowscope_decision decision, enum cowscope_decision 
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
 	       u64 after, bool copied, vm_fault_t ret)
 {
-	enum cowscope_verdict verdict, otherwise;
+	const struct cowscope_meaning *m;
+	enum cowscope_decision predicted;
 	struct cowscope_record *r;
-	u8 rules;
 
 	rivals_leave(&f->rival, false);
 	/* A split of the huge zero page leaves small ones: its holders lose it then. */
@@ -159,24 +183,23 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 		/* A pin may have come between entry and copy: lost as well. */
 		f->c.held_own = max(f->c.held_own, lost);
 	}
-	if (contradicts(decision, f->predicted) && page_changed(f, decision, copied))
-		f->predicted = COWSCOPE_RACED;
-	verdict = cowscope_judge(&f->c, decision, copied);
-	otherwise = cowscope_otherwise(&f->c, decision);
-	rules = cowscope_would_all(&f->c, &page_state_rule);
+	m = meaning(&f->c, decision, copied);
+	predicted = f->by_rule ? m->predicted : f->predicted;
+	if (unlikely(contradicts(decision, predicted)) && page_changed(f, decision, copied))
+		predicted = COWSCOPE_RACED;
 
-	stats_fault(&f->c, decision, f->predicted, verdict, otherwise, rules);
+	stats_fault(&f->c, decision, predicted, m);
 	stats_inc(probe[probe].ended);
 	r = ring_begin(COWSCOPE_EVENT_COW_FAULT);
 	if (!r)
 		return;
 	record_page(r, f->addr, f->before, &f->c);
-	r->state |= otherwise << COWSCOPE_STATE_OTHERWISE_SHIFT;
+	r->state |= m->otherwise << COWSCOPE_STATE_OTHERWISE_SHIFT;
 	r->after = after;
 	r->duration = min_t(u64, r->ts - f->began, U32_MAX);
 	r->ret = (__force unsigned int)ret;
-	r->outcome = COWSCOPE_OUTCOME(decision, f->predicted);
-	r->verdict = verdict;
-	r->rules = rules;
+	r->outcome = COWSCOPE_OUTCOME(decision, predicted);
+	r->verdict = m->verdict;
+	r->rules = m->rules;
 	ring_commit(r);
 }

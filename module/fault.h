@@ -3,7 +3,9 @@
 #ifndef COWSCOPE_FAULT_H
 #define COWSCOPE_FAULT_H
 
+#include <linux/ktime.h>
 #include <linux/mm.h>
+#include "compat/mm.h"
 #include "filter.h"
 #include "probes.h"
 #include "rivals.h"
@@ -16,8 +18,9 @@ struct fault {
 	unsigned long addr;	/* first one that the entry maps */
 	struct mm_struct *mm;
 	u32 pages;		/* that the entry maps */
-	u8 predicted;
+	u8 predicted;		/* unless by_rule */
 	u8 own_refs;		/* held by the fault itself, left out of c.refcount */
+	bool by_rule;		/* the rule in force predicts, from the look */
 	bool changed;		/* the entry is no longer what the fault is about */
 	bool unshare;
 	bool writable;		/* the VMA allows writing */
@@ -54,8 +57,23 @@ static inline bool fault_filtered(enum probe_id probe, struct vm_area_struct *vm
  * @size: bytes that it maps, a power of two
  * @flags: FAULT_FLAG_*
  */
-void fault_start(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
-		 unsigned long addr, unsigned long size, unsigned int flags);
+static __always_inline void fault_start(struct fault *f, enum probe_id probe,
+					struct vm_area_struct *vma, unsigned long addr,
+					unsigned long size, unsigned int flags)
+{
+	stats_inc(probe[probe].entered);
+	f->began = ktime_get_mono_fast_ns();
+	f->before = 0;
+	f->addr = addr & ~(size - 1);
+	f->mm = vma->vm_mm;
+	f->pages = size >> PAGE_SHIFT;
+	f->predicted = COWSCOPE_DECISION_NONE;
+	f->own_refs = 0;
+	f->by_rule = false;
+	f->unshare = flags & FAULT_FLAG_UNSHARE;
+	f->writable = vma->vm_flags & VM_WRITE;
+	f->rival.open = false;
+}
 
 /* Both. Returns false if the fault is left out; then its return is not wanted. */
 static inline bool fault_begin(struct fault *f, enum probe_id probe, struct vm_area_struct *vma,
@@ -96,8 +114,11 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
  */
 void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded);
 
-/* Predicts the decision from the look. */
-void fault_predict(struct fault *f);
+/* The decision is to be predicted from the look, which is already there. */
+static inline void fault_predict(struct fault *f)
+{
+	f->by_rule = true;
+}
 
 /**
  * fault_decide - what was decided, going by the entry

@@ -301,3 +301,19 @@ enum cowscope_detection cowscope_detect(const struct cowscope_counts *c)
 		return COWSCOPE_UNVERIFIED;
 	return c->refcount > c->folio_mapcount ? COWSCOPE_TRUE_NEGATIVE : COWSCOPE_DETECT_NONE;
 }
+
+void cowscope_mean(struct cowscope_meaning *m, const struct cowscope_counts *c,
+		   const struct cowscope_rule_in_force *k, enum cowscope_decision decision,
+		   bool copied)
+{
+	unsigned int rule;
+
+	m->predicted = cowscope_predict(c, k);
+	m->verdict = cowscope_judge(c, decision, copied);
+	m->otherwise = cowscope_otherwise(c, decision);
+	m->rules = cowscope_would_all(c, k);
+	m->detected = cowscope_detect(c);
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		m->ruled[rule] = cowscope_ruling(COWSCOPE_RULES_WOULD(m->rules, rule), decision,
+						 m->verdict, m->otherwise);
+}

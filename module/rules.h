@@ -166,4 +166,26 @@ enum cowscope_verdict cowscope_ruling(unsigned int would, enum cowscope_decision
  */
 enum cowscope_detection cowscope_detect(const struct cowscope_counts *c);
 
+/* All that is said of a write fault, as enum values of a byte. */
+struct cowscope_meaning {
+	u8 predicted;			/* enum cowscope_decision, by the rule in force */
+	u8 verdict;			/* enum cowscope_verdict */
+	u8 otherwise;			/* likewise, on the decision not made */
+	u8 rules;			/* cowscope_would_all() */
+	u8 detected;			/* enum cowscope_detection */
+	u8 ruled[COWSCOPE_RULES];	/* cowscope_ruling() of each */
+};
+
+/**
+ * cowscope_mean - the functions above, of one fault
+ * @m: filled
+ * @c: counts when it was decided
+ * @k: how this kernel decides
+ * @decision: what it did
+ * @copied: the entry points to another page now
+ */
+void cowscope_mean(struct cowscope_meaning *m, const struct cowscope_counts *c,
+		   const struct cowscope_rule_in_force *k, enum cowscope_decision decision,
+		   bool copied);
+
 #endif

@@ -89,40 +89,43 @@ static void put_probe(struct out *out, const struct probe *p)
 	put(out, probe_missed(p), "%s.missed", p->name);
 }
 
-static void count_prediction(enum cowscope_decision decision, enum cowscope_decision predicted)
+static u64 *predicted_as(struct stats *s, enum cowscope_decision decision,
+			 enum cowscope_decision predicted)
 {
 	if (predicted == decision)
-		stats_inc(predicted_right);
-	else if (predicted == COWSCOPE_RACED)
-		stats_inc(predicted_raced);
-	else if (predicted == COWSCOPE_EITHER)
-		stats_inc(predicted_either);
-	else if (predicted == COWSCOPE_DECISION_NONE)
-		stats_inc(unpredicted);
-	else
-		stats_inc(predicted_wrong);
+		return &s->predicted_right;
+	switch (predicted) {
+	case COWSCOPE_RACED:
+		return &s->predicted_raced;
+	case COWSCOPE_EITHER:
+		return &s->predicted_either;
+	case COWSCOPE_DECISION_NONE:
+		return &s->unpredicted;
+	default:
+		return &s->predicted_wrong;
+	}
 }
 
+/* Preemption is off, and no handler interrupts another. */
 void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
-		 enum cowscope_decision predicted, enum cowscope_verdict verdict,
-		 enum cowscope_verdict otherwise, u8 rules)
+		 enum cowscope_decision predicted, const struct cowscope_meaning *m)
 {
 	unsigned int level = COWSCOPE_STATE_LEVEL(c->state);
 	unsigned int kind = COWSCOPE_STATE_KIND(c->state);
-	unsigned int rule, under;
+	struct stats *s = this_cpu_ptr(cowscope_stats);
+	unsigned int rule;
 
-	stats_inc(fault[level][decision][verdict][kind]);
+	s->fault[level][decision][m->verdict][kind]++;
+	if (c->refcount != COWSCOPE_COUNT_NA)
+		s->detect[m->detected]++;
 	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE && decision != COWSCOPE_SPLIT)
 		return;
-	count_prediction(decision, predicted);
+	(*predicted_as(s, decision, predicted))++;
 	/* A split decides nothing yet: the faults on its pages do. */
 	if (c->state & COWSCOPE_STATE_SHARED_VMA || decision == COWSCOPE_SPLIT)
 		return;
-	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
-		under = cowscope_ruling(COWSCOPE_RULES_WOULD(rules, rule), decision, verdict,
-					otherwise);
-		stats_inc(ruled[rule][under]);
-	}
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		s->ruled[rule][m->ruled[rule]]++;
 }
 
 void stats_detect(const struct cowscope_counts *c)

@@ -52,8 +52,7 @@ void stats_exit(void);
 
 /* Counts a fault's outcome and what each rule would have made of it. */
 void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
-		 enum cowscope_decision predicted, enum cowscope_verdict verdict,
-		 enum cowscope_verdict otherwise, u8 rules);
+		 enum cowscope_decision predicted, const struct cowscope_meaning *m);
 
 /* Counts whether the kernel's own test for pins was right about a page. */
 void stats_detect(const struct cowscope_counts *c);
