@@ -4,6 +4,7 @@
 #include "compat/mm.h"
 #include "fault.h"
 #include "holders.h"
+#include "in_force.h"
 #include "page_state.h"
 #include "record.h"
 #include "ring.h"
@@ -72,7 +73,7 @@ void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool cod
 
 void fault_predict(struct fault *f)
 {
-	f->predicted = cowscope_predict(&f->c, &page_state_rule);
+	f->predicted = cowscope_predict(&f->c, in_force());
 }
 
 /* With FOLL_FORCE the entry is dirty, but not writable unless the VMA is. */
@@ -163,7 +164,7 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 		f->predicted = COWSCOPE_RACED;
 	verdict = cowscope_judge(&f->c, decision, copied);
 	otherwise = cowscope_otherwise(&f->c, decision);
-	rules = cowscope_would_all(&f->c, &page_state_rule);
+	rules = cowscope_would_all(&f->c, in_force());
 
 	stats_fault(&f->c, decision, f->predicted, verdict, otherwise, rules);
 	stats_inc(probe[probe].ended);
