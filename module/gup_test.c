@@ -105,15 +105,15 @@ static int read_pinned(struct open_file *of, const void __user *user)
 static u32 way(unsigned int cmd, const struct gup_test_run *run)
 {
 	switch (cmd) {
-	case GUP_TEST_GUP_FAST:
+	case GUP_TEST_RUN_GUP_FAST:
 		return COWSCOPE_PIN_FAST;
-	case GUP_TEST_PIN_FAST_RUN:
+	case GUP_TEST_RUN_PIN_FAST:
 		return COWSCOPE_PIN_FAST | COWSCOPE_PIN_FOLL_PIN;
-	case GUP_TEST_PIN_LONGTERM:
+	case GUP_TEST_RUN_PIN_LONGTERM:
 		return COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_LONGTERM;
-	case GUP_TEST_PIN:
+	case GUP_TEST_RUN_PIN:
 		return COWSCOPE_PIN_FOLL_PIN;
-	case GUP_TEST_DUMP:
+	case GUP_TEST_RUN_DUMP:
 		return run->test_flags & GUP_TEST_DUMP_PIN ? COWSCOPE_PIN_FOLL_PIN : 0;
 	default:
 		return 0;
@@ -201,7 +201,7 @@ static int run_test(unsigned int cmd, struct gup_test_run *run)
 	if (!(flags & COWSCOPE_PIN_FAST))
 		mmap_read_unlock(mm);
 
-	if (cmd == GUP_TEST_DUMP)
+	if (cmd == GUP_TEST_RUN_DUMP)
 		dump(run, pages, count);
 	else if (flags & COWSCOPE_PIN_FOLL_PIN)
 		check_pinned(pages, count);
@@ -252,12 +252,12 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 
 	cmd = native(cmd);
 	switch (cmd) {
-	case GUP_TEST_GUP_FAST:
-	case GUP_TEST_PIN_FAST_RUN:
-	case GUP_TEST_PIN_LONGTERM:
-	case GUP_TEST_GUP:
-	case GUP_TEST_PIN:
-	case GUP_TEST_DUMP:
+	case GUP_TEST_RUN_GUP_FAST:
+	case GUP_TEST_RUN_PIN_FAST:
+	case GUP_TEST_RUN_PIN_LONGTERM:
+	case GUP_TEST_RUN_GUP:
+	case GUP_TEST_RUN_PIN:
+	case GUP_TEST_RUN_DUMP:
 		return timed(cmd, user);
 	}
 	if (mutex_lock_killable(&of->lock))

@@ -17,7 +17,7 @@
 
 /* In gup_flags; the numbers are those of the programs, not of each kernel. */
 #define GUP_TEST_WRITE		(1U << 0)	/* FOLL_WRITE */
-#define GUP_TEST_TOUCH		(1U << 16)	/* FOLL_TOUCH, which is always done */
+#define GUP_TEST_TOUCH		(1U << 1)	/* FOLL_TOUCH, which is always done */
 
 /* Get so many bytes at addr, so many pages a call, and put them back. */
 struct gup_test_run {
@@ -43,12 +43,12 @@ struct gup_test_pin {
 	__u32 flags;		/* GUP_TEST_PIN_* */
 };
 
-#define GUP_TEST_GUP_FAST	_IOWR('g', 1, struct gup_test_run)
-#define GUP_TEST_PIN_FAST_RUN	_IOWR('g', 2, struct gup_test_run)
-#define GUP_TEST_PIN_LONGTERM	_IOWR('g', 3, struct gup_test_run)
-#define GUP_TEST_GUP		_IOWR('g', 4, struct gup_test_run)
-#define GUP_TEST_PIN		_IOWR('g', 5, struct gup_test_run)
-#define GUP_TEST_DUMP		_IOWR('g', 6, struct gup_test_run)
+#define GUP_TEST_RUN_GUP_FAST	_IOWR('g', 1, struct gup_test_run)
+#define GUP_TEST_RUN_PIN_FAST	_IOWR('g', 2, struct gup_test_run)
+#define GUP_TEST_RUN_PIN_LONGTERM	_IOWR('g', 3, struct gup_test_run)
+#define GUP_TEST_RUN_GUP		_IOWR('g', 4, struct gup_test_run)
+#define GUP_TEST_RUN_PIN		_IOWR('g', 5, struct gup_test_run)
+#define GUP_TEST_RUN_DUMP		_IOWR('g', 6, struct gup_test_run)
 #define GUP_TEST_START		_IOW('g', 7, struct gup_test_pin)
 #define GUP_TEST_STOP		_IO('g', 8)
 #define GUP_TEST_READ		_IOW('g', 9, __u64)	/* pointer: all that is pinned */
