@@ -150,6 +150,42 @@ gup_test() (
 	finish
 )
 
+# serves WORD SENTENCE: so the module and `cowscope status` say.
+serves() {
+	cat /sys/kernel/debug/cowscope/gup_test > out 2>&1
+	[ "$(cat out)" = "$1" ]
+	ok $? "it says: $1"
+	check "cowscope status" 0 cowscope status
+	says "it says: $2" "$2"
+}
+
+who_serves() (
+	module=/lib/cowscope/cowscope.ko
+	serves cowscope "served, so the kernel's own selftests can run"
+	check "rmmod" 0 rmmod cowscope
+	[ ! -e $file ]
+	ok $? "the file is gone"
+	check "insmod gup_test=0" 0 insmod $module gup_test=0
+	[ ! -e $file ]
+	ok $? "no file"
+	serves off "not served: the module was given gup_test=0"
+	check "rmmod" 0 rmmod cowscope
+	# It fails, and leaves a directory.
+	insmod "$selftests/taken.ko" > out 2>&1
+	[ -d $file ]
+	ok $? "somebody else has made it"
+	dmesg -c > out
+	check "insmod where there is one" 0 insmod $module
+	serves kernel "not served: this kernel has its own"
+	dmesg > out
+	! grep -q "$file\|already present" out
+	ok $? "and no complaint"
+	check "rmmod" 0 rmmod cowscope
+	[ -d $file ]
+	ok $? "the other one stays"
+	finish
+)
+
 # More THP sizes from 6.8 on, so more cases.
 need_gup_test=76
 [ ! -e /sys/kernel/mm/transparent_hugepage/hugepages-16kB ] || need_gup_test=328
@@ -162,5 +198,4 @@ insmod /lib/cowscope/cowscope.ko || { echo "Bail out! insmod"; exit 1; }
 part cow cow
 part gup_longterm gup_longterm
 part gup_test gup_test
-rmmod cowscope || { echo "Bail out! rmmod"; exit 1; }
-[ ! -e $file ] || { echo "Bail out! $file is still there"; exit 1; }
+part who_serves who_serves
