@@ -32,8 +32,8 @@ $(results skip) $(grep -c "$lacking" said)"
 
 results() { grep -c "^$1	" "$name"; }
 
-# complete: as many cases as it planned. It says so even if the program was killed.
-complete() {
+# all_ran: as many cases as it planned. It says so even if the program was killed.
+all_ran() {
 	cp said out
 	grep -qx "1\.\.$(wc -l < "$name")" said
 	ok $? "$program: all its cases ran"
@@ -62,7 +62,7 @@ without() (
 	[ ! -e $file ]
 	ok $? "this kernel has no $file"
 	selftest cow without "$selftests/cow"
-	complete
+	all_ran
 	# Each of them is about pins, and none of the others.
 	grep "$lacking" cow.without | grep -v '	R/O .*GUP' > out
 	[ ! -s out ] && grep -q "$lacking" cow.without
@@ -82,7 +82,7 @@ without() (
 
 cow() (
 	selftest cow with cowscope record -o recording --event pin,pin_lost -- "$selftests/cow"
-	complete
+	all_ran
 	grep "$lacking" cow.with > out
 	[ ! -s out ]
 	ok $? "no case is skipped for lack of gup_test"
@@ -117,7 +117,7 @@ cow() (
 
 gup_longterm() (
 	selftest gup_longterm with "$selftests/gup_longterm"
-	complete
+	all_ran
 	grep -E "^fail|$lacking" gup_longterm.with > out
 	[ ! -s out ] && [ $status -eq 0 ]
 	ok $? "no case fails or is skipped for lack of gup_test"
@@ -127,7 +127,7 @@ gup_longterm() (
 
 gup_test() (
 	: > all
-	for pages in "" -S "-m 16 -H" "-m 16 -t" "-m 16 -z"; do
+	for pages in "" -S "-m 16 -H" "-m 16 -t"; do
 		for how in -u -U -a -b -L "-c -p" -c; do
 			# shellcheck disable=SC2086
 			selftest gup_test with "$selftests/gup_test" -m 4 $how $pages -n 512 -j 2 > line
