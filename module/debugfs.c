@@ -16,6 +16,7 @@
 #include "debugfs.h"
 #include "filter.h"
 #include "format.h"
+#include "gup_test.h"
 #include "in_force.h"
 #include "pins.h"
 #include "probes.h"
@@ -254,6 +255,8 @@ DEFINE_SHOW_ATTRIBUTE(holders);
 
 DEFINE_SHOW_ATTRIBUTE(filter);
 
+DEFINE_SHOW_ATTRIBUTE(gup_test);
+
 static int rule_show(struct seq_file *m, void *unused)
 {
 	seq_printf(m, "%s, %s\n", cowscope_rule_name(in_force()->rule),
@@ -278,6 +281,7 @@ void debugfs_init(void)
 	debugfs_create_file("probes", 0400, root, NULL, &probes_fops);
 	debugfs_create_file("pins", 0400, root, NULL, &holders_fops);
 	debugfs_create_file("filter", 0400, root, NULL, &filter_fops);
+	debugfs_create_file("gup_test", 0400, root, NULL, &gup_test_fops);
 	debugfs_create_file("rule", 0400, root, NULL, &rule_fops);
 	debugfs_create_file("version", 0400, root, NULL, &version_fops);
 }

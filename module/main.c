@@ -7,6 +7,7 @@
 #include "device.h"
 #include "filter.h"
 #include "format.h"
+#include "gup_test.h"
 #include "holders.h"
 #include "in_force.h"
 #include "probes.h"
@@ -21,6 +22,10 @@ MODULE_PARM_DESC(enable, "when loaded: 0 off, 1 record, 2 only count (default 1)
 static unsigned int ring_records = 16384;
 module_param(ring_records, uint, 0444);
 MODULE_PARM_DESC(ring_records, "records of 64 bytes in the ring of each CPU, rounded up to a power of two (64 to 16777216, default 16384)");
+
+static bool gup_test = true;
+module_param(gup_test, bool, 0444);
+MODULE_PARM_DESC(gup_test, "the file of the kernel's own selftests, /sys/kernel/debug/gup_test, if the kernel has none (default Y)");
 
 static int __init cowscope_init(void)
 {
@@ -57,7 +62,8 @@ static int __init cowscope_init(void)
 		goto err_probes;
 	}
 	debugfs_init();
-	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(in_force()->rule),
+	gup_test_init(gup_test);
+	pr_info("%s, rule %s, %s\\n", COWSCOPE_VERSION, cowscope_rule_name(in_force()->rule),
 		says[enable]);
 	return 0;
 
@@ -76,6 +82,7 @@ err_ring:
 
 static void __exit cowscope_exit(void)
 {
+	gup_test_exit();
 	debugfs_exit();
 	device_exit();
 	probes_switch(COWSCOPE_RECORDING_OFF);

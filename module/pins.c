@@ -52,7 +52,7 @@ void pin_set_init(struct pin_set *set)
 	INIT_LIST_HEAD(&set->pins);
 }
 
-static void put_pages(u32 flags, struct page **pages, unsigned long count)
+void pins_put(u32 flags, struct page **pages, unsigned long count)
 {
 	bool dirty = flags & COWSCOPE_PIN_WRITE;
 	unsigned long i;
@@ -69,18 +69,28 @@ static void put_pages(u32 flags, struct page **pages, unsigned long count)
 	}
 }
 
-/* All of it or an error; sleeps. */
-static int get_pages(u32 flags, unsigned long addr, struct page **pages, unsigned long count)
+long pins_gup(u32 flags, unsigned long addr, unsigned long count, struct page **pages)
 {
 	bool pin = flags & COWSCOPE_PIN_FOLL_PIN;
 	unsigned int gup = 0;
-	unsigned long done = 0;
-	long got;
 
 	if (flags & COWSCOPE_PIN_WRITE)
 		gup |= FOLL_WRITE;
 	if (flags & COWSCOPE_PIN_LONGTERM)
 		gup |= FOLL_LONGTERM;
+	if (flags & COWSCOPE_PIN_FAST)
+		return pin ? pin_user_pages_fast(addr, count, gup, pages) :
+			     get_user_pages_fast(addr, count, gup, pages);
+	return pin ? compat_pin_user_pages(addr, count, gup, pages) :
+		     compat_get_user_pages(addr, count, gup, pages);
+}
+
+/* All of it or an error; sleeps. */
+static int get_pages(u32 flags, unsigned long addr, struct page **pages, unsigned long count)
+{
+	bool lock = !(flags & COWSCOPE_PIN_FAST);
+	unsigned long done = 0;
+	long got;
 
 	while (done < count) {
 		unsigned long start = addr + done * PAGE_SIZE;
@@ -90,16 +100,13 @@ static int get_pages(u32 flags, unsigned long addr, struct page **pages, unsigne
 			got = -EINTR;
 			goto err;
 		}
-		if (flags & COWSCOPE_PIN_FAST) {
-			got = pin ? pin_user_pages_fast(start, n, gup, pages + done) :
-				    get_user_pages_fast(start, n, gup, pages + done);
-		} else if (mmap_read_lock_killable(current->mm)) {
+		if (lock && mmap_read_lock_killable(current->mm)) {
 			got = -EINTR;
-		} else {
-			got = pin ? compat_pin_user_pages(start, n, gup, pages + done) :
-				    compat_get_user_pages(start, n, gup, pages + done);
-			mmap_read_unlock(current->mm);
+			goto err;
 		}
+		got = pins_gup(flags, start, n, pages + done);
+		if (lock)
+			mmap_read_unlock(current->mm);
 		if (got <= 0)
 			goto err;
 		done += got;
@@ -108,7 +115,7 @@ static int get_pages(u32 flags, unsigned long addr, struct page **pages, unsigne
 	return 0;
 
 err:
-	put_pages(flags & ~COWSCOPE_PIN_WRITE, pages, done);
+	pins_put(flags & ~COWSCOPE_PIN_WRITE, pages, done);
 	return got ? got : -EFAULT;
 }
 
@@ -148,6 +155,32 @@ static int check(const struct cowscope_pin *arg)
 	return 0;
 }
 
+int pins_charge(struct mm_struct *mm, unsigned long pages)
+{
+	int err;
+
+	/* Before it is added, so that the sum cannot overflow. */
+	if (pages > PAGES_MAX)
+		return -ENOSPC;
+	err = -ENOSPC;
+	if (atomic_long_add_return(pages, &all_pages) > PAGES_MAX)
+		goto err_pages;
+	err = account_locked_vm(mm, pages, true);
+	if (err)
+		goto err_pages;
+	return 0;
+
+err_pages:
+	atomic_long_sub(pages, &all_pages);
+	return err;
+}
+
+void pins_charge_end(struct mm_struct *mm, unsigned long pages)
+{
+	account_locked_vm(mm, pages, false);
+	atomic_long_sub(pages, &all_pages);
+}
+
 int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 {
 	struct mm_struct *mm = current->mm;
@@ -158,21 +191,15 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 
 	if (err)
 		return err;
-	if (arg->length >> PAGE_SHIFT > PAGES_MAX)
-		return -ENOSPC;
 	count = arg->length >> PAGE_SHIFT;
-	if (atomic_long_add_return(count, &all_pages) > PAGES_MAX) {
-		err = -ENOSPC;
-		goto err_held;
-	}
-	err = account_locked_vm(mm, count, true);
+	err = pins_charge(mm, count);
 	if (err)
-		goto err_held;
+		return err;
 
 	err = -ENOMEM;
 	pin = kvzalloc(struct_size(pin, nodes, count), GFP_KERNEL_ACCOUNT);
 	if (!pin)
-		goto err_account;
+		goto err_charge;
 	pin->pages = kvcalloc(count, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
 	if (!pin->pages)
 		goto err_pin;
@@ -217,15 +244,13 @@ err_locked:
 	mutex_unlock(&set->lock);
 err_got:
 	mmdrop(mm);
-	put_pages(arg->flags & ~COWSCOPE_PIN_WRITE, pin->pages, count);
+	pins_put(arg->flags & ~COWSCOPE_PIN_WRITE, pin->pages, count);
 err_pages:
 	kvfree(pin->pages);
 err_pin:
 	kvfree(pin);
-err_account:
-	account_locked_vm(mm, count, false);
-err_held:
-	atomic_long_sub(count, &all_pages);
+err_charge:
+	pins_charge_end(mm, count);
 	return err;
 }
 
@@ -233,9 +258,8 @@ static void pin_release(struct kref *refs)
 {
 	struct pin *pin = container_of(refs, struct pin, refs);
 
-	put_pages(pin->holder.flags, pin->pages, pin->count);
-	account_locked_vm(pin->holder.mm, pin->count, false);
-	atomic_long_sub(pin->count, &all_pages);
+	pins_put(pin->holder.flags, pin->pages, pin->count);
+	pins_charge_end(pin->holder.mm, pin->count);
 	mmdrop(pin->holder.mm);
 	kvfree(pin->pages);
 	kvfree_rcu(pin, rcu);

@@ -10,6 +10,7 @@
 
 #define PROBES	"/sys/kernel/debug/cowscope/probes"
 #define FILTER	"/sys/kernel/debug/cowscope/filter"
+#define GUP_TEST "/sys/kernel/debug/cowscope/gup_test"
 
 /* enum cowscope_recording */
 static const char *const states[] = { "off", "on", "only counting" };
@@ -43,6 +44,29 @@ static void describe_filter(char *buf, size_t size)
 		n += snprintf(buf + n, size - n, "%s%s", n ? "; " : "", line);
 	}
 	fclose(file);
+}
+
+/* Who serves the file of the kernel's own selftests: one word. */
+static void read_gup_test(char *word, size_t size)
+{
+	FILE *file = fopen(GUP_TEST, "re");
+
+	if (!file || !fgets(word, size, file))
+		snprintf(word, size, "not known");
+	word[strcspn(word, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+static const char *describe_gup_test(const char *word)
+{
+	if (!strcmp(word, "cowscope"))
+		return "served, so the kernel's own selftests can run";
+	if (!strcmp(word, "kernel"))
+		return "not served: this kernel has its own";
+	if (!strcmp(word, "off"))
+		return "not served: the module was given gup_test=0";
+	return word;
 }
 
 static FILE *open_probes(void)
@@ -159,7 +183,7 @@ static const char *find_rule(const struct cowscope_info *module, char *how, size
 static void status_json(const struct cowscope_info *info, const char *release, const char *stats)
 {
 	struct json_object *object = json_object_new_object();
-	char filter[512], how[256];
+	char filter[512], gup_test[16], how[256];
 
 	json_object_object_add(object, "loaded", json_object_new_boolean(true));
 	json_add(object, "version", info->version);
@@ -174,6 +198,8 @@ static void status_json(const struct cowscope_info *info, const char *release, c
 			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_COUNT));
 	describe_filter(filter, sizeof(filter));
 	json_add(object, "filter", strcmp(filter, "none") ? filter : NULL);
+	read_gup_test(gup_test, sizeof(gup_test));
+	json_add(object, "gup_test", gup_test);
 	json_add_number(object, "rings", info->cpus);
 	json_add_number(object, "ring_records", info->ring_records);
 	json_object_object_add(object, "events", events_json(info->events));
@@ -187,7 +213,7 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	const u32 all = (1u << COWSCOPE_EVENTS) - 2;
 	u64 missed = stats_missed(stats);
 	unsigned int state = info->enabled < ARRAY_SIZE(states) ? info->enabled : 0;
-	char events[256], filter[512], how[256];
+	char events[256], filter[512], gup_test[16], how[256];
 	const char *rule = find_rule(info, how, sizeof(how));
 
 	printf("module     %s%s, recording is %s%s%s\n", info->version,
@@ -205,6 +231,8 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	}
 	describe_filter(filter, sizeof(filter));
 	printf("filter     %s\n", filter);
+	read_gup_test(gup_test, sizeof(gup_test));
+	printf("gup_test   %s\n", describe_gup_test(gup_test));
 	printf("records    %llu written, the last %u of each of %u CPUs are kept\n",
 	       (unsigned long long)stats_sum(stats, "ring.written"), info->ring_records,
 	       info->cpus);

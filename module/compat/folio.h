@@ -39,6 +39,16 @@ static inline struct address_space *compat_folio_mapping(struct folio *folio)
 }
 #endif /* folio: 5.16 */
 
+static inline bool compat_maybe_dma_pinned(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+	/* "mm: Turn page_maybe_dma_pinned() into folio_maybe_dma_pinned()", 5.18 */
+	return page_maybe_dma_pinned(page);
+#else
+	return folio_maybe_dma_pinned(page_folio(page));
+#endif
+}
+
 /* The mappings of one page of the folio, COWSCOPE_COUNT_NA if not counted. */
 static inline int compat_page_mapcount(struct folio *folio, struct page *page)
 {

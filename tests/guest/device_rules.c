@@ -125,19 +125,6 @@ static void limits(void)
 	munmap(mem, PAGE);
 }
 
-static void drop(unsigned int cap)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &head, data))
-		tap_bail("capget: %s", strerror(errno));
-	data[0].effective &= ~(1U << cap);
-	data[0].permitted &= ~(1U << cap);
-	if (syscall(SYS_capset, &head, data))
-		tap_bail("capset: %s", strerror(errno));
-}
-
 static void privileges(void)
 {
 	struct cowscope_page page;

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <linux/capability.h>
 
 #include "kit.h"
 #include "tap.h"
@@ -349,4 +350,17 @@ bool rings_next(struct rings *r, struct cowscope_record *out)
 		if (rings_read(r, cpu, out))
 			return true;
 	return false;
+}
+
+void drop(unsigned int cap)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		tap_bail("capget: %s", strerror(errno));
+	data[0].effective &= ~(1U << cap);
+	data[0].permitted &= ~(1U << cap);
+	if (syscall(SYS_capset, &head, data))
+		tap_bail("capset: %s", strerror(errno));
 }

@@ -97,6 +97,7 @@ void gate_open(struct gate *g);
 void gate_pass(struct gate *g);	/* lets one waiter on */
 void gate_wait(struct gate *g);
 void on_cpu(int cpu);
+void drop(unsigned int cap);	/* a capability, for good */
 
 /* The rings, as the UAPI header says to read them. */
 struct ring_place { uint64_t next, lost; };
