@@ -40,7 +40,7 @@ static struct page *look_up(unsigned long addr)
 
 	while (tries--) {
 		pte = page_state_pte(current->mm, addr, &level);
-		page = page_state_page(pte);
+		page = page_state_page(pte, level);
 		page_state_read(&c, NULL, current->mm, 0, pte, level);
 		if (!page || COWSCOPE_STATE_KIND(c.state) == COWSCOPE_KIND_ZERO)
 			return NULL;
