@@ -20,6 +20,7 @@
 #include "compat/mm.h"
 #include "gup_test.h"
 #include "gup_test_abi.h"
+#include "pin_pages.h"
 #include "pins.h"
 
 struct open_file {
@@ -128,7 +129,7 @@ static unsigned long get(u32 flags, const struct gup_test_run *run, struct page 
 
 	while (done < count && run->pages_per_call && !fatal_signal_pending(current)) {
 		unsigned long n = min_t(unsigned long, count - done, run->pages_per_call);
-		long got = pins_gup(flags, run->addr + done * PAGE_SIZE, n, pages + done);
+		long got = pin_pages_gup(flags, run->addr + done * PAGE_SIZE, pages + done, n);
 
 		if (got > 0)
 			done += got;
@@ -206,7 +207,7 @@ static int run_test(unsigned int cmd, struct gup_test_run *run)
 	else if (flags & COWSCOPE_PIN_FOLL_PIN)
 		check_pinned(pages, count);
 	begin = ktime_get();
-	pins_put(flags & ~COWSCOPE_PIN_WRITE, pages, count);
+	pin_pages_put(flags & ~COWSCOPE_PIN_WRITE, pages, count);
 	run->put_usec = ktime_us_delta(ktime_get(), begin);
 
 out_pages:

@@ -63,7 +63,7 @@ static int __init cowscope_init(void)
 	}
 	debugfs_init();
 	gup_test_init(gup_test);
-	pr_info("%s, rule %s, %s\\n", COWSCOPE_VERSION, cowscope_rule_name(in_force()->rule),
+	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(in_force()->rule),
 		says[enable]);
 	return 0;
 
