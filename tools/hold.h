@@ -48,6 +48,7 @@ struct hold {
 /* The kinds, each ended by zeros. */
 extern const struct holder hold_pins[];
 extern const struct holder hold_pipe[];
+extern const struct holder hold_direct[];
 extern const struct holder hold_uring[];
 extern const struct holder hold_vm[];
 
