@@ -97,35 +97,51 @@ static void *run_io(void *arg)
 /* Not by fork(): that would write-protect what the story is about. */
 static void load_nbd(void)
 {
-	static const char *const argv[] = { "modprobe", "-q", "nbd", NULL };
+	static const char *const argv[] = { "modprobe", "-q", "nbd", "max_part=0", NULL };
 	pid_t pid;
 
 	if (!posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ))
 		waitpid(pid, NULL, 0);
 }
 
+/* A file of /sys/block/nbdN, or NULL. */
+static FILE *open_sysfs(const struct disk *d, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/nbd%u/%s", d->number, name);
+	return fopen(path, "re");
+}
+
+/* To open one that runs would look for partitions there: ours answers nobody yet. */
+static bool runs(const struct disk *d)
+{
+	FILE *f = open_sysfs(d, "pid");
+
+	if (f)
+		fclose(f);
+	return f;
+}
+
 static void open_device(lua_State *L, struct disk *d, int sock)
 {
-	bool loaded = false;
 	char path[32];
 
-	for (;;) {
+	if (access("/dev/nbd0", F_OK))
+		load_nbd();
+	for (;; d->number++) {
+		if (runs(d))
+			continue;
 		snprintf(path, sizeof(path), "/dev/nbd%u", d->number);
 		d->file = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-		if (d->file >= 0 && !ioctl(d->file, NBD_SET_SOCK, sock))
-			return;
-		if (d->file < 0 && !d->number && !loaded) {
-			load_nbd();
-			loaded = true;
-			continue;
-		}
 		if (d->file < 0)
 			prim_skip(L, d->number ? "every /dev/nbd is in use" :
 				  "no /dev/nbd0: modprobe nbd");
+		if (!ioctl(d->file, NBD_SET_SOCK, sock))
+			return;
 		if (errno != EBUSY)
 			prim_failed(L, "NBD_SET_SOCK");
 		close(d->file);
-		d->number++;
 	}
 }
 
@@ -139,11 +155,8 @@ static bool has_size(const struct disk *d)
 static bool has_request(const struct disk *d)
 {
 	unsigned int reads = 0, writes = 0;
-	char path[64];
-	FILE *f;
+	FILE *f = open_sysfs(d, "inflight");
 
-	snprintf(path, sizeof(path), "/sys/block/nbd%u/inflight", d->number);
-	f = fopen(path, "re");
 	if (f && fscanf(f, "%u %u", &reads, &writes) < 2)
 		reads = 0;
 	if (f)

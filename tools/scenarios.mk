@@ -3,6 +3,7 @@
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
 SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+SCENARIOS += clear_refs_device fork_exit_device
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 

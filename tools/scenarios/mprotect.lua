@@ -10,13 +10,17 @@
 
 scenario {
 	title = "mprotect to read-only and back, then the owner writes",
-	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
+		    "vm_readv", "direct_write" },
 	expect = {
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
 			pin_ro = "A copy pin_lost refcount=1025 mapcount=1",
 			pin_rw_longterm = "A copy pin_lost refcount=1025 mapcount=1",
 			vmsplice = "A copy maybe_lost refcount=2 mapcount=1",
+			uring_fixed = "A copy maybe_lost refcount=1025 mapcount=1",
+			vm_readv = "A copy maybe_lost refcount=1025 mapcount=1",
+			direct_write = "A copy maybe_lost refcount=2 mapcount=1",
 		},
 		exclusive = "B none",
 	},
