@@ -50,6 +50,9 @@ extern const struct holder hold_pins[];
 extern const struct holder hold_pipe[];
 extern const struct holder hold_lookup[];
 extern const struct holder hold_mirrors[];
+extern const struct holder hold_direct[];
+extern const struct holder hold_uring[];
+extern const struct holder hold_vm[];
 
 /**
  * hold_device_call - an ioctl of the module, which raises an error if it fails

@@ -5,7 +5,8 @@
 
 scenario {
 	title = "the primitives do what the manual says",
-	holders = { "pins", "references", "writes", "swap", "sharing", "huge", "trace" },
+	holders = { "pins", "references", "writes", "swap", "sharing", "huge", "trace",
+		    "uring_fixed", "vm_readv", "direct_write", "direct_read" },
 }
 
 local tell = {}
@@ -140,6 +141,116 @@ function tell.trace()
 	check(#trace() > before and #trace "pin" == 1 and trace "pin"[1].addr, "so is a pin")
 	ref:unpin()
 	check(trace "unpin"[1].id == trace "pin"[1].id, "and its return")
+end
+
+-- Takes hold of memory that begins with "A" and has "XY" across its pages.
+-- Returns the memory, the holder, and a check of how many references that is.
+local function take(how)
+	local page = map { pages = 3 }
+	page:write "A"
+	page:write("XY", 4095)
+	page:write("Z", 8192)
+	settle()
+	local before = page:state().refcount
+	local ref = hold(page, how)
+	return page, ref, function(more, what)
+		settle()
+		local state = page:state()
+		check(state.refcount == before + more, how .. ": " .. what)
+		check(state.pinned == (more >= 1024 and "yes" or "no"), how .. ": pinned, " .. what)
+	end
+end
+
+function tell.uring_fixed()
+	local page, ref, held = take "uring_fixed"
+	held(1024, "a pin")
+	check(ref:read() == "A" and ref:read(2, 4095) == "XY", "reads")
+	page:write "B"
+	check(ref:read() == "B", "sees what is written")
+	ref:write("PQ", 4095)
+	check(page:read(2, 4095) == "PQ", "writes")
+	local child = fork(function() return ref:read() end)
+	check(child:wait() == "B" and ref:read() == "B", "from two processes")
+	local all = ref:read(3 * 4096)
+	check(#all == 3 * 4096 and all:sub(8193, 8193) == "Z", "reads all")
+	held(1024, "still a pin")
+	ref:unpin()
+	held(0, "given back")
+end
+
+function tell.vm_readv()
+	local page, ref, held = take "vm_readv"
+	held(1024, "a pin")
+	page:write "B"
+	page:write("V", 4096)
+	check(ref:read() == "B", "reads when it is let go on, not before")
+	held(0, "it is over")
+	page:write "C"
+	check(ref:read() == "B" and ref:read(2, 4095) == "XV", "it reads once")
+	check(not pcall(ref.write, ref, "D"), "it cannot write")
+	ref:unpin()
+	held(0, "given back")
+	ref = hold(page, "vm_readv")
+	held(1024, "a pin again")
+	ref:unpin()
+	held(0, "given back unread")
+end
+
+-- The counters are per CPU, and /proc/vmstat has their sum only now and then.
+local function pins_taken()
+	local file = assert(io.open("/proc/sys/vm/stat_refresh", "w"))
+	file:write "1"
+	file:close()
+	return vmstat "nr_foll_pin_acquired"
+end
+
+-- What O_DIRECT takes, a reference or a pin, this kernel itself must say.
+local function take_direct(how)
+	local before = pins_taken()
+	local page, ref, held = take(how)
+	local more = pins_taken() > before and 1024 or 1
+	held(more, more == 1 and "a reference" or "a pin")
+	return page, ref, held
+end
+
+function tell.direct_write()
+	local page, ref, held = take_direct "direct_write"
+	page:write "B"
+	page:write("V", 4096)
+	local child = fork(function()
+		local ok, why = pcall(ref.read, ref)
+		return not ok and why:match "only the process that began" or "?"
+	end)
+	check(child:wait() == "only the process that began", "not from another process")
+	check(ref:read() == "B", "the device reads when it goes on, not before")
+	held(0, "it is over")
+	page:write "C"
+	check(ref:read() == "B" and ref:read(2, 4095) == "XV", "it reads once")
+	check(not pcall(ref.write, ref, "D"), "it cannot write")
+	ref:unpin()
+
+	ref = hold(page, "direct_write")
+	local other = map()
+	local more = hold(other, "direct_write")
+	check(ref:read() == "C", "two devices at once")
+	more:unpin()
+	ref:unpin()
+	held(0, "given back")
+end
+
+function tell.direct_read()
+	local page, ref, held = take_direct "direct_read"
+	check(not pcall(ref.read, ref), "this device reads nothing")
+	page:write "B"
+	ref:write("PQ", 4095)
+	check(page:read(2, 4095) == "PQ", "the device writes")
+	check(page:read() == "A", "all of it, as it was when it began")
+	held(0, "it is over")
+	check(not pcall(ref.write, ref, "D"), "it writes once")
+	ref:unpin()
+	ref = hold(page, "direct_read")
+	ref:unpin()
+	held(0, "given back unwritten")
 end
 
 function story(what)

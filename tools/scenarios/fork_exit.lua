@@ -11,6 +11,9 @@ local lost = {
 	pin_ro = "B none early_copy",
 	pin_rw_longterm = "B none early_copy",
 	vmsplice = "A copy maybe_lost refcount=2 mapcount=1",
+	uring_fixed = "B none early_copy",
+	vm_readv = "B none early_copy",
+	direct_write = "A copy maybe_lost refcount=2 mapcount=1 or B none early_copy",
 }
 
 local kept = {
@@ -18,11 +21,15 @@ local kept = {
 	pin_ro = "B none early_copy",
 	pin_rw_longterm = "B none early_copy",
 	vmsplice = "B reuse fine refcount=2 mapcount=1",
+	uring_fixed = "B none early_copy",
+	vm_readv = "B none early_copy",
+	direct_write = "B reuse fine refcount=2 mapcount=1",
 }
 
 scenario {
 	title = "fork after the reference, the child exits, then the parent writes",
-	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
+		    "vm_readv", "direct_write" },
 	expect = { mapcount = kept, page_count = lost, exclusive = lost },
 }
 

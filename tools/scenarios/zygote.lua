@@ -12,27 +12,41 @@
 -- page of its own: to pin for writing is to write, and since 5.19 pinning for
 -- reading unshares first.
 
+-- O_DIRECT up to Linux 6.4 (FOLL_GET), and since (FOLL_PIN)
+local took_reference = "A copy maybe_lost refcount=2 mapcount=1 exclusive=no"
+local unshared = "A reuse fine refcount=1 mapcount=1 exclusive=no"
+
 scenario {
 	title = "a child keeps a reference and unmaps, then the parent writes",
-	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
+		    "vm_readv", "direct_write" },
 	expect = {
 		mapcount = {
 			get_ro = "B reuse leak refcount=2 mapcount=1",
 			pin_ro = "B reuse leak refcount=1025 mapcount=1",
 			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1",
 			vmsplice = "B reuse fine refcount=2 mapcount=1",
+			uring_fixed = "A reuse fine refcount=1 mapcount=1",
+			vm_readv = "B reuse fine refcount=1025 mapcount=1",
+			direct_write = "B reuse fine refcount=2 mapcount=1",
 		},
 		page_count = {
 			get_ro = "A copy needed refcount=2 mapcount=1",
 			pin_ro = "A copy needed refcount=1025 mapcount=1",
 			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1",
 			vmsplice = "A copy maybe_lost refcount=2 mapcount=1",
+			uring_fixed = "A reuse fine refcount=1 mapcount=1",
+			vm_readv = "A copy maybe_lost refcount=1025 mapcount=1",
+			direct_write = "A copy maybe_lost refcount=2 mapcount=1",
 		},
 		exclusive = {
 			get_ro = "A copy needed refcount=2 mapcount=1 exclusive=no",
 			pin_ro = "A reuse fine refcount=1 mapcount=1 exclusive=no",
 			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1 exclusive=no",
 			vmsplice = "A copy maybe_lost refcount=2 mapcount=1 exclusive=no",
+			uring_fixed = "A reuse fine refcount=1 mapcount=1 exclusive=no",
+			vm_readv = "A reuse fine refcount=1 mapcount=1 exclusive=no",
+			direct_write = took_reference .. " or " .. unshared,
 		},
 	},
 }
