@@ -67,6 +67,7 @@ void prim_globals(lua_State *L, const struct prim *prim);
 void prim_methods(lua_State *L, const char *type, const struct prim *prim);
 
 /* The groups. */
+void prim_map(lua_State *L);
 void prim_memory(lua_State *L);
 void prim_protect(lua_State *L);
 void prim_hold(lua_State *L);
