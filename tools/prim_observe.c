@@ -163,15 +163,16 @@ static int read_vmstat(lua_State *L)
 }
 
 /*
- * trace([event]) -> { RECORD, ... }
+ * trace([event [, memory]]) -> { RECORD, ... }
  *
  * What the story's processes have done until now, in order of time, all of it
  * or one kind of event, with the keys of `cowscope trace --json`. A fork makes
- * many write faults that are not about the story's memory: look at addr.
+ * many write faults that are not about the story's memory: give the memory.
  */
 static int trace(lua_State *L)
 {
 	const char *event = luaL_optstring(L, 1, NULL);
+	const struct area *a = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, AREA);
 	lua_Integer n = 0;
 	size_t i;
 
@@ -181,6 +182,8 @@ static int trace(lua_State *L)
 		const struct cowscope_record *r = &story.records.record[i];
 
 		if (event && strcmp(event, cowscope_event_name(r->type)))
+			continue;
+		if (a && (r->addr < a->addr || r->addr - a->addr >= a->length))
 			continue;
 		push_record(L, r);
 		lua_rawseti(L, -2, ++n);

@@ -2,7 +2,9 @@
 # The built-in scenarios, in the order in which `list` and `run` tell them. Each
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
-SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+SCENARIOS := control clear_refs uffd_wp clear_refs_uffd_wp mprotect fork_after fork_exit \
+	look_alike passer_by crowd zygote zygote_before zygote_thp zygote_before_thp \
+	zygote_hugetlb zygote_before_hugetlb
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 
