@@ -280,6 +280,7 @@ void prim_open(lua_State *L)
 	prim_protect(L);
 	prim_hold(L);
 	prim_process(L);
+	prim_race(L);
 	prim_observe(L);
 }
 

@@ -22,8 +22,6 @@ struct hold {
 /* As many as an open file may have. */
 #define TIMES_MAX	1024
 
-#define HOLD_VMSPLICE	(~0U)
-
 /* The words by which scenarios name their holders. */
 static const struct {
 	const char *name;
@@ -39,6 +37,24 @@ static const struct {
 	{ "vmsplice", HOLD_VMSPLICE },
 	{ "speculative", 0 },
 };
+
+u32 prim_holder(lua_State *L, const char *name)
+{
+	luaL_Buffer known;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(holders); i++)
+		if (!strcmp(name, holders[i].name))
+			return holders[i].flags;
+
+	luaL_buffinit(L, &known);
+	for (i = 0; i < ARRAY_SIZE(holders); i++) {
+		luaL_addchar(&known, ' ');
+		luaL_addstring(&known, holders[i].name);
+	}
+	luaL_pushresult(&known);
+	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+}
 
 /* Makes PIN_STATE failures into Lua errors; those are ours, not the script's. */
 static int device_call(lua_State *L, unsigned long command, void *arg, const char *what)
@@ -105,24 +121,11 @@ static int take_pipe(lua_State *L, const struct area *a)
 static int hold(lua_State *L)
 {
 	struct area *a = prim_area(L, 1);
-	const char *name = luaL_checkstring(L, 2);
+	u32 flags = prim_holder(L, luaL_checkstring(L, 2));
 	lua_Integer times = luaL_optinteger(L, 3, 1);
-	luaL_Buffer known;
-	size_t i;
 
 	luaL_argcheck(L, times > 0 && times <= TIMES_MAX, 3, "1 to 1024 times");
-	for (i = 0; i < ARRAY_SIZE(holders); i++)
-		if (!strcmp(name, holders[i].name))
-			return holders[i].flags == HOLD_VMSPLICE ?
-			       take_pipe(L, a) : take_pin(L, a, holders[i].flags, times);
-
-	luaL_buffinit(L, &known);
-	for (i = 0; i < ARRAY_SIZE(holders); i++) {
-		luaL_addchar(&known, ' ');
-		luaL_addstring(&known, holders[i].name);
-	}
-	luaL_pushresult(&known);
-	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+	return flags == HOLD_VMSPLICE ? take_pipe(L, a) : take_pin(L, a, flags, times);
 }
 
 /*

@@ -108,8 +108,6 @@ static bool write_page(lua_State *L, u64 at, const char *bytes, size_t length,
 
 	if (found)
 		*fault = *found;
-	story.log->has_fault = found;
-	story.log->fault = *fault;
 	return found;
 }
 
@@ -138,6 +136,8 @@ static int area_write(lua_State *L)
 		story.page = prim_page(at);
 		faulted |= write_page(L, at, bytes, n, &fault);
 	}
+	story.log->has_fault = faulted;
+	story.log->fault = fault;
 	if (!faulted)
 		return 0;
 	push_record(L, &fault);

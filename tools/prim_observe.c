@@ -191,6 +191,31 @@ static int trace(lua_State *L)
 	return 1;
 }
 
+/*
+ * copies(memory [, verdict]) -> number
+ *
+ * How many write faults on it were copied until now, or those of one verdict.
+ */
+static int count_copies(lua_State *L)
+{
+	const struct area *a = luaL_checkudata(L, 1, AREA);
+	const char *verdict = luaL_optstring(L, 2, NULL);
+	lua_Integer n = 0;
+	size_t i;
+
+	story_collect(L);
+	for (i = 0; i < story.records.count; i++) {
+		const struct cowscope_record *r = &story.records.record[i];
+
+		n += r->type == COWSCOPE_EVENT_COW_FAULT && r->addr >= a->addr &&
+		     r->addr - a->addr < a->length &&
+		     COWSCOPE_OUTCOME_DECISION(r->outcome) == COWSCOPE_COPY &&
+		     (!verdict || !strcmp(verdict, cowscope_verdict_name(r->verdict)));
+	}
+	lua_pushinteger(L, n);
+	return 1;
+}
+
 /* mark(text): writes a text into the trace, at most 48 bytes of it. */
 static int mark(lua_State *L)
 {
@@ -244,6 +269,7 @@ void prim_observe(lua_State *L)
 		{ "kpagecount", read_kpagecount, false },
 		{ "vmstat", read_vmstat, false },
 		{ "trace", trace, false },
+		{ "copies", count_copies, false },
 		{ "mark", mark, false },
 		{ "check", check, false },
 		{ "skip", skip, false },

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: GPL-2.0
 --
 -- A pin of a small page adds 1024 to its count of references, so whatever has
--- 1024 of them looks pinned. "A small false positive rate", says the comment of
--- page_maybe_dma_pinned(). This is what it does: fork() copies a page that nobody
--- pinned, and clear_refs() reports it as written for ever.
+-- 1024 of them looks pinned. The comment of page_maybe_dma_pinned() finds that
+-- unlikely, and its callers able to live with it. This is how they live: fork()
+-- copies a page that nobody pinned, and to clear_refs it stays written for ever.
 --
 -- Both ask first whether this process has ever pinned anything; a single pin of
 -- another page, long returned, and the answer is yes for as long as it lives.

@@ -2,10 +2,10 @@
 --
 -- Somebody looks at a page for a moment just when its owner writes to it, after
 -- mprotect() took the write bit and gave it back. Nobody forked, nobody holds the
--- page, and yet the page_count rule copies: whether it does is a matter of luck.
+-- page for long, and yet the page_count rule copies: whether a page is copied is a
+-- matter of luck. Nobody is harmed, but time and memory are lost.
 --
--- Linus Torvalds' answer in January 2021 was that such a copy is harmless. It is,
--- to whoever measures only what programs see; the memory is copied all the same.
+-- The newest rule keeps the mark of the page, whoever looks.
 
 scenario {
 	title = "a passer-by refers to a page that was write-protected in place",
