@@ -43,6 +43,8 @@ struct hold {
 	bool released;
 	int fd[2];		/* of an interface that is one or two files */
 	void *own;		/* what else the kind needs */
+	lua_Integer times;	/* how often each page is held */
+	u32 more[];		/* the ids after the first */
 };
 
 /* The kinds, each ended by zeros. */
@@ -53,6 +55,13 @@ extern const struct holder hold_mirrors[];
 extern const struct holder hold_direct[];
 extern const struct holder hold_uring[];
 extern const struct holder hold_vm[];
+
+/**
+ * hold_find - a kind of holder by its name; another one is an error
+ * @L: the interpreter
+ * @name: as scenarios name it
+ */
+const struct holder *hold_find(lua_State *L, const char *name);
 
 /**
  * hold_device_call - an ioctl of the module, which raises an error if it fails

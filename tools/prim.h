@@ -31,7 +31,6 @@ extern struct story {
 	struct family family;
 	struct records records;	/* read so far */
 	pid_t pid;		/* this process */
-	bool first;		/* it is the one that the story began in */
 	u64 page;		/* the page that the steps are about now */
 	u32 hold;		/* the reference or pin that they are about, or 0 */
 	struct story_step *step;
@@ -67,10 +66,12 @@ void prim_globals(lua_State *L, const struct prim *prim);
 void prim_methods(lua_State *L, const char *type, const struct prim *prim);
 
 /* The groups. */
+void prim_map(lua_State *L);
 void prim_memory(lua_State *L);
 void prim_protect(lua_State *L);
 void prim_hold(lua_State *L);
 void prim_process(lua_State *L);
+void prim_race(lua_State *L);
 void prim_observe(lua_State *L);
 
 /**
@@ -136,6 +137,13 @@ int prim_skip(lua_State *L, const char *format, ...) __printf(2, 3);
  * @arg: which argument
  */
 struct area *prim_area(lua_State *L, int arg);
+
+/**
+ * prim_uffd - a userfaultfd that can write-protect memory, its own from now on
+ * @L: the interpreter
+ * @a: the memory
+ */
+int prim_uffd(lua_State *L, struct area *a);
 
 /**
  * prim_range - argument that is an offset into memory

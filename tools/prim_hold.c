@@ -9,9 +9,14 @@ static const struct holder *const kinds[] = {
 	hold_pins, hold_pipe, hold_lookup, hold_mirrors, hold_direct, hold_uring, hold_vm,
 };
 
-static int take(lua_State *L, const struct area *a, const struct holder *holder, u32 flags)
+/* As many as an open file may have. */
+#define TIMES_MAX	1024
+
+static int take(lua_State *L, const struct area *a, const struct holder *holder, u32 flags,
+		lua_Integer times)
 {
-	struct hold *h = lua_newuserdatauv(L, sizeof(*h), 0);
+	struct hold *h = lua_newuserdatauv(L, sizeof(*h) + (times - 1) * sizeof(*h->more), 0);
+	u32 first;
 
 	*h = (struct hold){
 		.holder = holder, .flags = flags, .addr = a->addr, .length = a->length,
@@ -19,39 +24,29 @@ static int take(lua_State *L, const struct area *a, const struct holder *holder,
 	};
 	luaL_setmetatable(L, HOLD);
 	holder->take(L, h);
-	if (h->id)
-		story.hold = h->id;
+	first = h->id;
+	luaL_argcheck(L, times == 1 || first, 3, "only the module holds a page many times");
+	for (h->times = 1; h->times < times; h->times++) {
+		holder->take(L, h);
+		h->more[h->times - 1] = h->id;
+		h->id = first;
+	}
+	if (first)
+		story.hold = first;
 	return 1;
 }
 
-static const struct holder *find(const char *name)
+const struct holder *hold_find(lua_State *L, const char *name)
 {
 	const struct holder *holder;
+	luaL_Buffer known;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		for (holder = kinds[i]; holder->name; holder++)
 			if (!strcmp(name, holder->name))
 				return holder;
-	return NULL;
-}
 
-/*
- * hold(memory, holder) -> reference
- *
- * Takes hold of every page by the name of a kind of holder, as doc/scenarios.md
- * lists them. Errors: those of the interface that it stands for.
- */
-static int hold(lua_State *L)
-{
-	struct area *a = prim_area(L, 1);
-	const char *name = luaL_checkstring(L, 2);
-	const struct holder *holder = find(name);
-	luaL_Buffer known;
-	size_t i;
-
-	if (holder)
-		return take(L, a, holder, holder->flags);
 	luaL_buffinit(L, &known);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		for (holder = kinds[i]; holder->name; holder++) {
@@ -60,7 +55,25 @@ static int hold(lua_State *L)
 		}
 	}
 	luaL_pushresult(&known);
-	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+	luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+	return NULL;
+}
+
+/*
+ * hold(memory, holder [, times = 1]) -> reference
+ *
+ * Takes hold of every page by the name of a kind of holder, as doc/scenarios.md
+ * lists them. Where one of the module's is taken many times, all are returned
+ * together. Errors: those of the interface that it stands for.
+ */
+static int hold(lua_State *L)
+{
+	struct area *a = prim_area(L, 1);
+	const struct holder *holder = hold_find(L, luaL_checkstring(L, 2));
+	lua_Integer times = luaL_optinteger(L, 3, 1);
+
+	luaL_argcheck(L, times > 0 && times <= TIMES_MAX, 3, "1 to 1024 times");
+	return take(L, a, holder, holder->flags, times);
 }
 
 /*
@@ -92,7 +105,7 @@ static int pin(lua_State *L)
 		if (lua_toboolean(L, -1))
 			flags |= option[i].flag;
 	}
-	return take(L, a, hold_pins, flags);
+	return take(L, a, hold_pins, flags, 1);
 }
 
 /*
@@ -104,7 +117,7 @@ static int pin(lua_State *L)
  */
 static int splice_memory(lua_State *L)
 {
-	return take(L, prim_area(L, 1), hold_pipe, 0);
+	return take(L, prim_area(L, 1), hold_pipe, 0, 1);
 }
 
 static struct hold *held(lua_State *L)
@@ -192,10 +205,14 @@ static int hold_unpin(lua_State *L)
 {
 	struct hold *h = held(L);
 
-	h->holder->release(L, h);
-	h->released = true;
 	if (h->id && story.hold == h->id)
 		story.hold = 0;
+	h->holder->release(L, h);
+	while (--h->times) {
+		h->id = h->more[h->times - 1];
+		h->holder->release(L, h);
+	}
+	h->released = true;
 	return 0;
 }
 
