@@ -276,7 +276,10 @@ void prim_open(lua_State *L)
 	open_libraries(L);
 	lua_register(L, "scenario", declare);
 	prim_memory(L);
+	prim_move(L);
 	prim_protect(L);
+	prim_uffd(L);
+	prim_ksm(L);
 	prim_hold(L);
 	prim_process(L);
 	prim_observe(L);

@@ -68,7 +68,10 @@ void prim_methods(lua_State *L, const char *type, const struct prim *prim);
 
 /* The groups. */
 void prim_memory(lua_State *L);
+void prim_move(lua_State *L);
 void prim_protect(lua_State *L);
+void prim_uffd(lua_State *L);
+void prim_ksm(lua_State *L);
 void prim_hold(lua_State *L);
 void prim_process(lua_State *L);
 void prim_observe(lua_State *L);
@@ -136,6 +139,22 @@ int prim_skip(lua_State *L, const char *format, ...) __printf(2, 3);
  * @arg: which argument
  */
 struct area *prim_area(lua_State *L, int arg);
+
+/**
+ * prim_mapped - from now on an address range is memory of the story
+ * @L: the interpreter
+ * @addr: where it begins
+ * @length: bytes
+ */
+void prim_mapped(lua_State *L, u64 addr, u64 length);
+
+/**
+ * push_area - memory as an object of its own
+ * @L: the interpreter
+ * @addr: where it begins
+ * @length: bytes
+ */
+void push_area(lua_State *L, u64 addr, u64 length);
 
 /**
  * prim_range - argument that is an offset into memory

@@ -27,6 +27,25 @@ struct area *prim_area(lua_State *L, int arg)
 	return a;
 }
 
+void prim_mapped(lua_State *L, u64 addr, u64 length)
+{
+	u32 n = __atomic_fetch_add(&story.log->areas, 1, __ATOMIC_RELAXED);
+
+	if (n >= STORY_AREAS)
+		luaL_error(L, "a story may map memory %d times", STORY_AREAS);
+	story.log->area[n].start = addr;
+	story.log->area[n].end = addr + length;
+}
+
+void push_area(lua_State *L, u64 addr, u64 length)
+{
+	struct area *a = lua_newuserdatauv(L, sizeof(*a), 0);
+
+	*a = (struct area){ .addr = addr, .length = length, .uffd = -1 };
+	luaL_setmetatable(L, AREA);
+	story.page = addr;
+}
+
 /* The file behind a mapping: "memfd" or a path. */
 static int open_backing(lua_State *L, const char *file, size_t length)
 {
@@ -54,14 +73,12 @@ static int open_backing(lua_State *L, const char *file, size_t length)
 static int map_memory(lua_State *L)
 {
 	const size_t huge = 2 << 20, page = sysconf(_SC_PAGESIZE);
-	struct area *a;
 	const char *file;
 	size_t length, slack;
 	int flags, fd = -1;
 	lua_Integer pages;
 	bool want_huge;
 	char *p;
-	u32 n;
 
 	prim_options(L, 1, (const char *const[]){ "pages", "shared", "file", "huge", NULL });
 	lua_getfield(L, 1, "pages");
@@ -95,16 +112,8 @@ static int map_memory(lua_State *L)
 	}
 	madvise(p, length, want_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 
-	n = __atomic_fetch_add(&story.log->areas, 1, __ATOMIC_RELAXED);
-	if (n >= STORY_AREAS)
-		return luaL_error(L, "a story may map() %d times", STORY_AREAS);
-	story.log->area[n].start = (uintptr_t)p;
-	story.log->area[n].end = (uintptr_t)p + length;
-
-	a = lua_newuserdatauv(L, sizeof(*a), 0);
-	*a = (struct area){ .addr = (uintptr_t)p, .length = length, .uffd = -1 };
-	luaL_setmetatable(L, AREA);
-	story.page = a->addr;
+	prim_mapped(L, (uintptr_t)p, length);
+	push_area(L, (uintptr_t)p, length);
 	return 1;
 }
 

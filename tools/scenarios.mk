@@ -2,7 +2,12 @@
 # The built-in scenarios, in the order in which `list` and `run` tell them. Each
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
-SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote \
+	fork_before fork_gone fork_child_writes dontfork \
+	swap_read swap_write swap_cache lru_cache \
+	zero_page file_private ksm ksm_held \
+	dontneed mremap migrate collapse madv_free force_write \
+	pagemap_scan uffd_move
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 

@@ -1,0 +1,38 @@
+-- SPDX-License-Identifier: GPL-2.0
+--
+-- A debugger writes to memory that is mapped read-only (FOLL_FORCE, here by
+-- /proc/self/mem): a breakpoint in a page that somebody holds. The write fault is
+-- made on behalf of the owner, and the rule decides as if he wrote himself.
+
+scenario {
+	title = "a forced write to a read-only page that somebody holds",
+	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
+	expect = { mapcount = "B none", page_count = "A none", exclusive = "B none" },
+}
+
+function story(holder)
+	local page = map()
+	page:write "A"
+	settle()
+
+	local ref = hold(page, holder)
+	page:mprotect "r"
+	local mem = assert(io.open("/proc/self/mem", "r+b"))
+	mem:setvbuf "no"
+	mem:seek("set", page:addr())
+	if not mem:write "B" then
+		skip "this kernel forces no write to read-only memory"
+	end
+	mem:close()
+	check(page:read() == "B", "it is written")
+
+	local fault
+	for _, record in ipairs(trace "cow_fault") do
+		if record.addr == page:addr() then
+			fault = record
+		end
+	end
+	check(fault and fault.decision == (rule == "page_count" and "copy" or "reuse"),
+	      "the write fault of that")
+	return ref:read()
+end
