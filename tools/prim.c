@@ -275,6 +275,7 @@ void prim_open(lua_State *L)
 {
 	open_libraries(L);
 	lua_register(L, "scenario", declare);
+	prim_map(L);
 	prim_memory(L);
 	prim_move(L);
 	prim_protect(L);

@@ -67,6 +67,7 @@ void prim_globals(lua_State *L, const struct prim *prim);
 void prim_methods(lua_State *L, const char *type, const struct prim *prim);
 
 /* The groups. */
+void prim_map(lua_State *L);
 void prim_memory(lua_State *L);
 void prim_move(lua_State *L);
 void prim_protect(lua_State *L);
@@ -147,14 +148,6 @@ struct area *prim_area(lua_State *L, int arg);
  * @length: bytes
  */
 void prim_mapped(lua_State *L, u64 addr, u64 length);
-
-/**
- * push_area - memory as an object of its own
- * @L: the interpreter
- * @addr: where it begins
- * @length: bytes
- */
-void push_area(lua_State *L, u64 addr, u64 length);
 
 /**
  * prim_range - argument that is an offset into memory

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Primitives: memory that a story maps, reads and writes. */
+/* Primitives: what a story does with the memory that it mapped. */
 #include "prim.h"
 
 #include <errno.h>
@@ -27,99 +27,23 @@ struct area *prim_area(lua_State *L, int arg)
 	return a;
 }
 
-void prim_mapped(lua_State *L, u64 addr, u64 length)
+/* Is a fault about that page? Where an entry maps a huge page, all have its address. */
+static bool is_about(const struct cowscope_record *r, u64 addr)
 {
-	u32 n = __atomic_fetch_add(&story.log->areas, 1, __ATOMIC_RELAXED);
+	u64 size = sysconf(_SC_PAGESIZE);
 
-	if (n >= STORY_AREAS)
-		luaL_error(L, "a story may map memory %d times", STORY_AREAS);
-	story.log->area[n].start = addr;
-	story.log->area[n].end = addr + length;
-}
-
-void push_area(lua_State *L, u64 addr, u64 length)
-{
-	struct area *a = lua_newuserdatauv(L, sizeof(*a), 0);
-
-	*a = (struct area){ .addr = addr, .length = length, .uffd = -1 };
-	luaL_setmetatable(L, AREA);
-	story.page = addr;
-}
-
-/* The file behind a mapping: "memfd" or a path. */
-static int open_backing(lua_State *L, const char *file, size_t length)
-{
-	int fd;
-
-	if (strcmp(file, "memfd")) {
-		fd = open(file, O_RDWR | O_CLOEXEC);
-		return fd < 0 ? prim_failed(L, file) : fd;
+	switch (COWSCOPE_STATE_LEVEL(r->state)) {
+	case COWSCOPE_LEVEL_PMD:
+	case COWSCOPE_LEVEL_HUGETLB:
+		size <<= COWSCOPE_STATE_ORDER(r->state);
 	}
-	fd = memfd_create("cowscope", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, length))
-		return prim_failed(L, "memfd");
-	return fd;
-}
-
-/*
- * map [{ pages = 1, shared = false, file = nil, huge = false }] -> memory
- *
- * Maps memory, readable and writable; nothing is faulted in. Without a file it
- * is anonymous; file is "memfd" or the path of a file that is large enough.
- * Debian's kernels make huge pages wherever they fit, which would blur every
- * count, so MADV_NOHUGEPAGE is set unless huge is true: then it is aligned to
- * 2 MiB and MADV_HUGEPAGE is set. Errors: those of mmap(2), memfd_create(2).
- */
-static int map_memory(lua_State *L)
-{
-	const size_t huge = 2 << 20, page = sysconf(_SC_PAGESIZE);
-	const char *file;
-	size_t length, slack;
-	int flags, fd = -1;
-	lua_Integer pages;
-	bool want_huge;
-	char *p;
-
-	prim_options(L, 1, (const char *const[]){ "pages", "shared", "file", "huge", NULL });
-	lua_getfield(L, 1, "pages");
-	pages = luaL_optinteger(L, -1, 1);
-	luaL_argcheck(L, pages > 0 && pages <= 1 << 20, 1, "pages: 1 to 2^20");
-	lua_getfield(L, 1, "shared");
-	flags = lua_toboolean(L, -1) ? MAP_SHARED : MAP_PRIVATE;
-	lua_getfield(L, 1, "huge");
-	want_huge = lua_toboolean(L, -1);
-	lua_getfield(L, 1, "file");
-	file = luaL_optstring(L, -1, NULL);
-
-	length = pages * page;
-	slack = want_huge ? huge : 0;
-	if (file)
-		fd = open_backing(L, file, length);
-	else
-		flags |= MAP_ANONYMOUS;
-	p = mmap(NULL, length + slack, PROT_READ | PROT_WRITE, flags, fd, 0);
-	if (p == MAP_FAILED)
-		return prim_failed(L, "mmap");
-	if (fd >= 0)
-		close(fd);
-	if (slack) {
-		size_t before = -(uintptr_t)p & (huge - 1);
-
-		munmap(p + before + length, slack - before);
-		if (before)
-			munmap(p, before);
-		p += before;
-	}
-	madvise(p, length, want_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-
-	prim_mapped(L, (uintptr_t)p, length);
-	push_area(L, (uintptr_t)p, length);
-	return 1;
+	return r->addr / size == addr / size;
 }
 
 /*
  * The decision on a write that was just made to a page, among the records that
- * came of it; NULL if it did not fault. Retries decide nothing.
+ * came of it; NULL if it did not fault. Retries and the split of a PMD decide
+ * nothing.
  */
 static const struct cowscope_record *find_decision(lua_State *L, u64 addr, size_t from)
 {
@@ -132,7 +56,7 @@ static const struct cowscope_record *find_decision(lua_State *L, u64 addr, size_
 		unsigned int decision = COWSCOPE_OUTCOME_DECISION(r->outcome);
 
 		if (r->type != COWSCOPE_EVENT_COW_FAULT || r->pid != (u32)story.pid ||
-		    prim_page(r->addr) != addr ||
+		    !is_about(r, addr) ||
 		    (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE))
 			continue;
 		found = r;
@@ -148,8 +72,7 @@ static void check_decision(lua_State *L, const struct cowscope_record *fault, u6
 {
 	bool same = PAGEMAP_PFN(before) == PAGEMAP_PFN(after);
 
-	if (!PAGEMAP_PFN(before) || !PAGEMAP_PFN(after) || !(pte & COWSCOPE_PTE_PRESENT) ||
-	    pte & COWSCOPE_PTE_HUGE)
+	if (!PAGEMAP_PFN(before) || !PAGEMAP_PFN(after) || !(pte & COWSCOPE_PTE_PRESENT))
 		return;
 	if (!fault) {
 		story_check(L, pte & COWSCOPE_PTE_WRITE,
@@ -319,10 +242,6 @@ static int area_addr(lua_State *L)
 
 void prim_memory(lua_State *L)
 {
-	static const struct prim globals[] = {
-		{ "map", map_memory, true },
-		{ NULL, NULL, false }
-	};
 	static const struct prim methods[] = {
 		{ "write", area_write, true },
 		{ "read", area_read, true },
@@ -334,6 +253,5 @@ void prim_memory(lua_State *L)
 		{ NULL, NULL, false }
 	};
 
-	prim_globals(L, globals);
 	prim_methods(L, AREA, methods);
 }

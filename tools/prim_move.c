@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Primitives: a part of some memory, and memory that moves. */
+/* Primitives: memory that moves. */
 #include "prim.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/*
- * MEMORY:part(offset, length) -> memory
- *
- * Whole pages of it as an object of their own, to unmap, protect, advise, move
- * or hold no more than these. What is done to them is done to the whole.
- */
-static int area_part(lua_State *L)
-{
-	struct area *a = prim_area(L, 1);
-	lua_Integer length = luaL_checkinteger(L, 3);
-	u64 offset = prim_range(L, 2, length, a->length);
-
-	luaL_argcheck(L, offset == prim_page(offset), 2, "not a multiple of the page size");
-	luaL_argcheck(L, length > 0 && (u64)length == prim_page(length), 3,
-		      "not a multiple of the page size");
-	push_area(L, a->addr + offset, length);
-	return 1;
-}
 
 /*
  * MEMORY:mremap([{ shift = 0 }])
@@ -90,7 +71,6 @@ static int area_migrate(lua_State *L)
 void prim_move(lua_State *L)
 {
 	static const struct prim methods[] = {
-		{ "part", area_part, false },
 		{ "mremap", area_mremap, true },
 		{ "migrate", area_migrate, true },
 		{ NULL, NULL, false }

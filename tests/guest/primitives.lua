@@ -5,7 +5,8 @@
 
 scenario {
 	title = "the primitives do what the manual says",
-	holders = { "pins", "references", "writes", "swap", "sharing", "huge", "trace" },
+	holders = { "pins", "references", "writes", "swap", "sharing", "pmd", "pte", "hugetlb",
+		    "trace" },
 }
 
 local tell = {}
@@ -113,17 +114,50 @@ function tell.sharing()
 	check(child:wait() == "A", "the child keeps its own")
 end
 
-function tell.huge()
-	local memory = map { pages = 512, huge = true }
-	memory:write "A"
-	if not memory:state().huge then
-		skip "no huge page to be had"
-	end
-	check(memory:state().order == 9, "order")
-	check(memory:addr() % (2 << 20) == 0, "aligned")
+function tell.pmd()
+	local memory = map { huge = "pmd" }
+	settle()
+	local first, last = memory:state(), memory:state(511 * 4096)
+	check(first.huge and last.huge and first.order == 9, "one PMD")
+	check(last.pfn == first.pfn + 511 and first.refcount == 1, "one folio, one reference")
+	check(memory:addr() % (2 << 20) == 0 and memory:read(2) == "\0\0", "aligned, zeros")
 	local small = map { pages = 512 }
 	small:write "A"
 	check(small:state().order == 0, "no huge page unless asked for")
+	check(not pcall(map, { huge = "pmd", pages = 1 }), "not a page of a huge one")
+
+	-- A fault by PMD is found wherever in the huge page the write is.
+	clear_refs()
+	local fault = memory:write("B", 511 * 4096)
+	check(fault and fault.level == "pmd" and fault.decision == "reuse", "a fault by PMD")
+	local part = memory:part(4096, 8192)
+	part:write("C", 4096)
+	check(memory:read(1, 8192) == "C" and part:addr() == memory:addr(4096), "a part")
+	check(not pcall(memory.part, memory, 511 * 4096, 8192), "a part is inside")
+	check(not pcall(memory.part, memory, 1), "a part is of whole pages")
+end
+
+function tell.pte()
+	local memory = map { huge = "pte", pages = 1024 }
+	settle()
+	for _, offset in ipairs { 0, 511 * 4096, 512 * 4096 } do
+		local page = memory:state(offset)
+		check(page.order == 9 and not page.huge and page.write, "by PTE, writable")
+		check(page.refcount == 512 and page.mapcount == 1, "512 PTEs")
+	end
+	check(memory:write "A" == nil, "no fault")
+	memory:part(4096):munmap()
+	settle()
+	check(memory:state().refcount == 511, "a part is unmapped")
+end
+
+function tell.hugetlb()
+	local memory = map { huge = "hugetlb" }
+	local page = memory:state(4096)
+	check(page.huge and page.kind == "hugetlb" and page.order == 9, "of hugetlbfs")
+	local ref = hold(memory:part(4096), "get_ro")
+	memory:write("A", 4096)
+	check(ref:read() == "A", "a page of it is held")
 end
 
 function tell.trace()
