@@ -38,7 +38,7 @@ function story(holder)
 	check(two:pagemap().pfn == two:pagemap(4096).pfn, "into one page")
 	settle()
 
-	local page = two:part(0, 4096)
+	local page = two:part()
 	local ref = hold(page, holder)
 	settle()
 	page:write "B"

@@ -18,7 +18,7 @@ scenario {
 	title = "ksmd comes by a held page, then the owner writes",
 	holders = { "written", "pinned", "spliced", "clean_get", "clean_pin" },
 	expect = {
-		page_count = expect "A copy needed kind=ksm or A copy pin_lost kind=ksm",
+		page_count = expect "A copy needed kind=ksm refcount=2 mapcount=2",
 		exclusive = expect "B none or B reuse fine exclusive=yes",
 	},
 }
@@ -33,7 +33,7 @@ function story(name)
 	two:write "A"
 	two:write("A", 4096)
 	settle()
-	local page = two:part(0, 4096)
+	local page = two:part()
 	if name:match "^clean" then
 		if not page:swap_out() then
 			skip "no swap space: the page stays"

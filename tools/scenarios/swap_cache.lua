@@ -29,16 +29,17 @@ function story(holder)
 	local page = map()
 	page:write "A"
 	settle()
+	if not page:swap_out() then
+		skip "no swap space: the page stays"
+	end
 
 	local child = fork(function(parent)
 		parent:barrier() -- has the swap entry, too
 	end)
-	if not page:swap_out() then
-		skip "no swap space: the page stays"
-	end
 	page:read()
 	child:barrier()
 	child:wait()
+	settle()
 	check(page:state().swapcache, "it is still in the swap cache")
 	if holder == "nobody" then
 		page:write "B"
@@ -49,6 +50,7 @@ function story(holder)
 	local gone = page:swap_out()
 	check(gone == (rule == "page_count"), "reclaim unmaps it: " .. tostring(gone))
 	page:read()
+	settle()
 	page:write "B"
 	return ref:read()
 end
