@@ -8,8 +8,12 @@
 
 #define KSM	"/sys/kernel/mm/ksm/"
 
-/* Scans of all mergeable memory until pages that can be merged have been. */
-#define SCANS	10
+/*
+ * Scans of all mergeable memory until pages that can be merged have been: they
+ * are looked at three times for that, and since Linux 6.7 (smart_scan) one that
+ * was not merged for long is looked at in every ninth scan only.
+ */
+#define SCANS	40
 
 /* A number in one of KSM's files; -1 if it cannot be read. */
 static long ksm_get(const char *path)
@@ -54,8 +58,8 @@ static bool is_merged(const struct area *a)
  * MEMORY:ksm() -> true if all of its pages have been merged
  *
  * MADV_MERGEABLE, then ksmd runs until every page is a KSM page, or until it has
- * seen all memory ten times: a page is merged when its content was the same in
- * two scans and there is another like it. ksmd is then left as it was. A kernel
+ * seen all memory forty times: a page is merged when its content was the same in
+ * two looks and there is another like it. ksmd is then left as it was. A kernel
  * without CONFIG_KSM skips the story.
  */
 static int area_ksm(lua_State *L)
