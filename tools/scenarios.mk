@@ -2,12 +2,13 @@
 # The built-in scenarios, in the order in which `list` and `run` tell them. Each
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
-SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote \
-	fork_before fork_gone fork_child_writes fork_thp fork_hugetlb dontfork \
-	swap_read swap_write swap_cache lru_cache device_write \
-	zero_page huge_zero file_private ksm ksm_held \
-	dontneed mremap mremap_thp partial_unmap migrate numa collapse madv_free force_write \
-	pagemap_scan uffd_move
+SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+
+SCENARIOS += fork_before fork_gone fork_child_writes fork_thp fork_hugetlb dontfork \
+	swap_read swap_write swap_cache swap_pinned lru_cache device_write \
+	pagemap_scan zero_page huge_zero file_private ksm ksm_held \
+	dontneed mremap mremap_thp partial_unmap migrate numa collapse madv_free \
+	force_write uffd_move
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 

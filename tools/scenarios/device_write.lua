@@ -17,7 +17,15 @@ scenario {
 	title = "tracking begins, a device writes, then the owner",
 	holders = { "small", "thp_pte", "thp_pmd", "read_only", "shared", "referenced", "uffd_wp" },
 	expect = {
-		mapcount = "B none or B reuse fine",
+		mapcount = {
+			small = "B none or B reuse fine",
+			thp_pte = "B none or B reuse fine",
+			thp_pmd = "B reuse fine level=pmd refcount=2 mapcount=1",
+			read_only = "B reuse fine refcount=1025 mapcount=1",
+			shared = "B reuse fine kind=shmem",
+			referenced = "B reuse fine refcount=2 mapcount=1",
+			uffd_wp = "B reuse fine refcount=1025 mapcount=1",
+		},
 		page_count = {
 			small = "B none",
 			thp_pte = "B none",

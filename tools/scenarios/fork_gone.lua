@@ -10,7 +10,13 @@ scenario {
 	title = "fork, the child exits, then a reference, then the parent writes",
 	holders = { "get_ro", "get_rw", "pin_ro", "pin_ro_longterm", "vmsplice" },
 	expect = {
-		mapcount = "B none or B reuse fine",
+		mapcount = {
+			get_ro = "B reuse fine refcount=2 mapcount=1",
+			get_rw = "B none",
+			pin_ro = "B reuse fine refcount=1025 mapcount=1",
+			pin_ro_longterm = "B reuse fine refcount=1025 mapcount=1",
+			vmsplice = "B reuse fine refcount=2 mapcount=1",
+		},
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
 			get_rw = "B none",

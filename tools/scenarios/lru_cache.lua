@@ -18,7 +18,7 @@ scenario {
 			fork_same_cpu = "- reuse fine refcount=2 mapcount=1 exclusive=no",
 			fork_other_cpu = "- copy superfluous refcount=2 mapcount=1 exclusive=no",
 		},
-		mapcount = "- none or - reuse fine refcount=2 mapcount=1",
+		mapcount = "- reuse fine refcount=2 mapcount=1",
 	},
 }
 

@@ -9,7 +9,7 @@ scenario {
 	title = "mremap of a held page, mprotect and back, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
 	expect = {
-		mapcount = "C none or C reuse fine",
+		mapcount = "C reuse fine mapcount=1",
 		page_count = {
 			get_ro = "B copy pin_lost refcount=2 mapcount=1",
 			pin_ro = "B copy pin_lost refcount=1025 mapcount=1",

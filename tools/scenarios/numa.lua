@@ -10,7 +10,7 @@ scenario {
 	title = "NUMA balancing comes by a held page, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
 	expect = {
-		mapcount = "B none or B reuse fine",
+		mapcount = "B none or B reuse fine mapcount=1",
 		page_count = "B none",
 		exclusive = "B none or B reuse fine exclusive=yes",
 	},
