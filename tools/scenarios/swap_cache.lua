@@ -3,9 +3,9 @@
 -- The swap cache is a reference, too. A page that was swapped out and read back
 -- while a child had its swap entry stays there when the child has gone; from a
 -- disk, any page that is read back does. Nobody holds it, and the page_count
--- rule copies it nevertheless. The mapcount rule counted
--- the users of the swap entry, and since 5.18 the page is taken out of the swap
--- cache before references are counted.
+-- rule copies it nevertheless. The mapcount rule counted the users of the swap
+-- entry, and since 5.18 the page is taken out of the swap cache before
+-- references are counted.
 
 scenario {
 	title = "a page in the swap cache that nobody holds, then its owner writes",
