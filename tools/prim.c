@@ -279,10 +279,11 @@ void prim_open(lua_State *L)
 	prim_memory(L);
 	prim_move(L);
 	prim_protect(L);
-	prim_uffd(L);
+	prim_userfaultfd(L);
 	prim_ksm(L);
 	prim_hold(L);
 	prim_process(L);
+	prim_race(L);
 	prim_observe(L);
 }
 
@@ -314,7 +315,7 @@ _Noreturn void story_play(const struct scenario *s, const struct variant *v,
 	const char *wrong, *saw;
 
 	story = (struct story){
-		.scenario = s, .variant = v, .log = log, .pid = getpid(), .first = true,
+		.scenario = s, .variant = v, .log = log, .pid = getpid(),
 	};
 	wrong = open_device();
 	if (wrong) {
@@ -324,6 +325,8 @@ _Noreturn void story_play(const struct scenario *s, const struct variant *v,
 
 	lua_pushstring(L, cowscope_rule_name(story.device.info.rule));
 	lua_setglobal(L, "rule");
+	lua_pushstring(L, cowscope_large_rule_name(story.device.info.large_rule));
+	lua_setglobal(L, "large_rule");
 	lua_getglobal(L, "story");
 	lua_pushstring(L, v->holder);
 	if (lua_pcall(L, 1, 1, 0)) {

@@ -50,7 +50,6 @@ static _Noreturn void play_child(lua_State *L, pid_t parent, int sock)
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
 	story.pid = getpid();
-	story.first = false;
 	story.hold = 0;
 
 	new_process(L, parent, sock);

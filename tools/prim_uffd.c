@@ -87,6 +87,17 @@ static void need_uffd(lua_State *L, struct area *a, const struct use *use)
 	a->uffd = fd;
 }
 
+int prim_uffd(lua_State *L, struct area *a)
+{
+	static const struct use use = {
+		"write-protect", UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP,
+		_UFFDIO_WRITEPROTECT,
+	};
+
+	need_uffd(L, a, &use);
+	return a->uffd;
+}
+
 /*
  * MEMORY:uffd_wp(on)
  *
@@ -97,10 +108,6 @@ static void need_uffd(lua_State *L, struct area *a, const struct use *use)
  */
 static int area_uffd_wp(lua_State *L)
 {
-	static const struct use use = {
-		"write-protect", UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP,
-		_UFFDIO_WRITEPROTECT,
-	};
 	struct area *a = prim_area(L, 1);
 	struct uffdio_writeprotect wp = {
 		.range = { .start = a->addr, .len = a->length },
@@ -108,8 +115,7 @@ static int area_uffd_wp(lua_State *L)
 	};
 
 	luaL_checkany(L, 2);
-	need_uffd(L, a, &use);
-	if (ioctl(a->uffd, UFFDIO_WRITEPROTECT, &wp))
+	if (ioctl(prim_uffd(L, a), UFFDIO_WRITEPROTECT, &wp))
 		return prim_failed(L, "UFFDIO_WRITEPROTECT");
 	return 0;
 }
@@ -185,7 +191,7 @@ static int area_pagemap_scan(lua_State *L)
 	return 1;
 }
 
-void prim_uffd(lua_State *L)
+void prim_userfaultfd(lua_State *L)
 {
 	static const struct prim methods[] = {
 		{ "uffd_wp", area_uffd_wp, true },

@@ -38,13 +38,7 @@ function story(holder)
 		parent:barrier()
 		return tostring(small)
 	end)
-	local copies = 0
-	for _, record in ipairs(trace "early_copy") do
-		local addr = tonumber(record.addr)
-		if addr >= memory:addr() and addr < memory:addr(2 << 20) then
-			copies = copies + 1
-		end
-	end
+	local copies = #trace("early_copy", memory)
 	local pinned = holder:match "^pin" and true or false
 	check(copies == (pinned and 512 or 0), "copied early: " .. copies)
 	check(memory:state().huge ~= pinned, "the parent's PMD is split for a pin")
