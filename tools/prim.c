@@ -277,7 +277,10 @@ void prim_open(lua_State *L)
 	lua_register(L, "scenario", declare);
 	prim_map(L);
 	prim_memory(L);
+	prim_move(L);
 	prim_protect(L);
+	prim_userfaultfd(L);
+	prim_ksm(L);
 	prim_hold(L);
 	prim_process(L);
 	prim_race(L);

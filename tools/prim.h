@@ -68,7 +68,10 @@ void prim_methods(lua_State *L, const char *type, const struct prim *prim);
 /* The groups. */
 void prim_map(lua_State *L);
 void prim_memory(lua_State *L);
+void prim_move(lua_State *L);
 void prim_protect(lua_State *L);
+void prim_userfaultfd(lua_State *L);
+void prim_ksm(lua_State *L);
 void prim_hold(lua_State *L);
 void prim_process(lua_State *L);
 void prim_race(lua_State *L);
@@ -144,6 +147,14 @@ struct area *prim_area(lua_State *L, int arg);
  * @a: the memory
  */
 int prim_uffd(lua_State *L, struct area *a);
+
+/**
+ * prim_mapped - from now on an address range is memory of the story
+ * @L: the interpreter
+ * @addr: where it begins
+ * @length: bytes
+ */
+void prim_mapped(lua_State *L, u64 addr, u64 length);
 
 /**
  * prim_range - argument that is an offset into memory

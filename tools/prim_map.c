@@ -12,14 +12,23 @@
 /* How map{} maps; the order is that of its names. */
 enum mapping { BY_PAGE, BY_PMD, BY_PTE, BY_HUGETLB };
 
-static struct area *push_area(lua_State *L, u64 addr, size_t length)
+void prim_mapped(lua_State *L, u64 addr, u64 length)
+{
+	u32 n = __atomic_fetch_add(&story.log->areas, 1, __ATOMIC_RELAXED);
+
+	if (n >= STORY_AREAS)
+		luaL_error(L, "a story may map() %d times", STORY_AREAS);
+	story.log->area[n].start = addr;
+	story.log->area[n].end = addr + length;
+}
+
+static void push_area(lua_State *L, u64 addr, size_t length)
 {
 	struct area *a = lua_newuserdatauv(L, sizeof(*a), 0);
 
 	*a = (struct area){ .addr = addr, .length = length, .uffd = -1 };
 	luaL_setmetatable(L, AREA);
 	story.page = addr;
-	return a;
 }
 
 /* The file behind a mapping: "memfd" or a path. */
@@ -151,14 +160,12 @@ static char *map_thps(lua_State *L, size_t length, int flags, bool split)
 static int map_memory(lua_State *L)
 {
 	static const char *const by[] = { "page", "pmd", "pte", "hugetlb", NULL };
-	struct area *a;
 	const char *file;
 	lua_Integer pages;
 	enum mapping how;
 	size_t length;
 	char *p;
 	int flags;
-	u32 n;
 
 	prim_options(L, 1, (const char *const[]){ "pages", "shared", "file", "huge", NULL });
 	lua_getfield(L, 1, "shared");
@@ -181,12 +188,8 @@ static int map_memory(lua_State *L)
 	else
 		p = map_thps(L, length, flags, how == BY_PTE);
 
-	n = __atomic_fetch_add(&story.log->areas, 1, __ATOMIC_RELAXED);
-	if (n >= STORY_AREAS)
-		return luaL_error(L, "a story may map() %d times", STORY_AREAS);
-	a = push_area(L, (uintptr_t)p, length);
-	story.log->area[n].start = a->addr;
-	story.log->area[n].end = a->addr + length;
+	prim_mapped(L, (uintptr_t)p, length);
+	push_area(L, (uintptr_t)p, length);
 	return 1;
 }
 

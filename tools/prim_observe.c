@@ -64,6 +64,7 @@ void push_page(lua_State *L, const struct cowscope_page *page)
 	prim_set_flag(L, "dirty", page->pte & COWSCOPE_PTE_DIRTY);
 	prim_set_flag(L, "soft_dirty", page->pte & COWSCOPE_PTE_SOFT_DIRTY);
 	prim_set_flag(L, "uffd_wp", page->pte & COWSCOPE_PTE_UFFD_WP);
+	prim_set_flag(L, "protnone", page->pte & COWSCOPE_PTE_PROTNONE);
 	prim_set_flag(L, "huge", page->pte & COWSCOPE_PTE_HUGE);
 	prim_set_flag(L, "swapcache", page->state & COWSCOPE_STATE_SWAPCACHE);
 	prim_set_flag(L, "lru", page->state & COWSCOPE_STATE_LRU);
@@ -83,7 +84,7 @@ void push_page(lua_State *L, const struct cowscope_page *page)
  * MEMORY:state([offset = 0]) -> PAGE
  *
  * COWSCOPE_PAGE_STATE of one page of this process. PAGE has the flags present,
- * write, dirty, soft_dirty, uffd_wp, huge (of the PTE), swapcache, lru; the
+ * write, dirty, soft_dirty, uffd_wp, protnone, huge (of the PTE), swapcache, lru; the
  * words kind, exclusive and pinned ("yes", "no", "-" for not known); the numbers
  * pfn, order, refcount, mapcount, explained (-1: not known), holders.
  */

@@ -3,6 +3,7 @@
 #include "prim.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -165,9 +166,29 @@ static int process_pid(lua_State *L)
 	return 1;
 }
 
+/*
+ * cpu(number)
+ *
+ * From now on this process, and those that it forks, run on that CPU only. A
+ * machine that does not have it skips the story.
+ */
+static int run_on_cpu(lua_State *L)
+{
+	lua_Integer number = luaL_checkinteger(L, 1);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	luaL_argcheck(L, number >= 0 && number < CPU_SETSIZE, 1, "no such CPU");
+	CPU_SET(number, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return prim_skip(L, "there is no CPU %d to run on", (int)number);
+	return 0;
+}
+
 void prim_process(lua_State *L)
 {
 	static const struct prim globals[] = {
+		{ "cpu", run_on_cpu, true },
 		{ "fork", fork_story, true },
 		{ NULL, NULL, false }
 	};

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,58 +34,6 @@ static int write_clear_refs(lua_State *L)
 	return 0;
 }
 
-/* A userfaultfd for a piece of memory, in write-protect mode. */
-static int open_uffd(lua_State *L, const struct area *a)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	struct uffdio_register reg = {
-		.range = { .start = a->addr, .len = a->length },
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 && errno == EPERM)
-		return prim_skip(L, "userfaultfd needs root, or vm.unprivileged_userfaultfd=1");
-	if (fd < 0)
-		return prim_skip(L, "userfaultfd: %s", strerror(errno));
-	if (ioctl(fd, UFFDIO_API, &api))
-		return prim_skip(L, "this kernel's userfaultfd cannot write-protect");
-	if (ioctl(fd, UFFDIO_REGISTER, &reg))
-		return prim_failed(L, "UFFDIO_REGISTER");
-	if (!(reg.ioctls & 1ULL << _UFFDIO_WRITEPROTECT))
-		return prim_skip(L, "userfaultfd cannot write-protect this kind of memory");
-	return fd;
-}
-
-int prim_uffd(lua_State *L, struct area *a)
-{
-	if (a->uffd < 0)
-		a->uffd = open_uffd(L, a);
-	return a->uffd;
-}
-
-/*
- * MEMORY:uffd_wp(on)
- *
- * UFFDIO_WRITEPROTECT (Linux 5.7), sets or lifts the protection of all of the
- * memory; the first call registers it. Nobody serves the faults: a write while
- * it is set would wait until the story's time is over. A kernel that cannot do
- * it skips the story.
- */
-static int area_uffd_wp(lua_State *L)
-{
-	struct area *a = prim_area(L, 1);
-	struct uffdio_writeprotect wp = {
-		.range = { .start = a->addr, .len = a->length },
-		.mode = lua_toboolean(L, 2) ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	luaL_checkany(L, 2);
-	if (ioctl(prim_uffd(L, a), UFFDIO_WRITEPROTECT, &wp))
-		return prim_failed(L, "UFFDIO_WRITEPROTECT");
-	return 0;
-}
-
 /*
  * settle()
  *
@@ -114,11 +60,6 @@ void prim_protect(lua_State *L)
 		{ "settle", settle, true },
 		{ NULL, NULL, false }
 	};
-	static const struct prim methods[] = {
-		{ "uffd_wp", area_uffd_wp, true },
-		{ NULL, NULL, false }
-	};
 
 	prim_globals(L, globals);
-	prim_methods(L, AREA, methods);
 }

@@ -10,6 +10,12 @@ SCENARIOS := control clear_refs uffd_wp clear_refs_uffd_wp mprotect fork_after f
 SCENARIOS += mirror_clear_refs mirror_uffd_wp mirror_fork speculative
 SCENARIOS += clear_refs_device fork_exit_device
 
+SCENARIOS += fork_before fork_gone fork_child_writes fork_thp fork_hugetlb dontfork \
+	swap_read swap_write swap_cache swap_pinned lru_cache device_write \
+	pagemap_scan zero_page huge_zero file_private ksm ksm_held \
+	dontneed mremap mremap_thp partial_unmap migrate numa collapse madv_free \
+	force_write uffd_move
+
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 
 $(B)/tools/scenario.o: $(B)/scenario_files.h

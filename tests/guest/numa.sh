@@ -20,4 +20,8 @@ insmod /lib/cowscope/cowscope.ko || { echo "Bail out! insmod"; exit 1; }
 echo "# begin numa"
 ./numa
 echo "# end numa $?"
+# The scenarios that one node lets skip.
+echo "# begin two_nodes"
+cowscope run --ktap migrate numa
+echo "# end two_nodes $?"
 rmmod cowscope

@@ -6,7 +6,8 @@
 scenario {
 	title = "the primitives do what the manual says",
 	holders = { "pins", "references", "writes", "swap", "sharing", "pmd", "pte", "hugetlb",
-		    "trace", "uring_fixed", "vm_readv", "direct_write", "direct_read" },
+		    "trace", "uring_fixed", "vm_readv", "direct_write", "direct_read",
+		    "moving", "merging", "scanning", "cpus" },
 }
 
 local tell = {}
@@ -284,6 +285,71 @@ function tell.direct_read()
 	ref = hold(page, "direct_read")
 	ref:unpin()
 	held(0, "given back unwritten")
+end
+
+function tell.moving()
+	local memory = map { pages = 2 }
+	memory:write("AB", 4095)
+	local from, ref = memory:addr(), hold(memory, "pin_rw")
+	local pfn = memory:pagemap(4096).pfn
+	memory:mremap { shift = 8192 }
+	check(memory:addr() ~= from and memory:addr() % (2 << 20) == 8192, "a new address")
+	check(memory:pagemap(4096).pfn == pfn, "the same pages")
+	ref:write("CD", 4095)
+	check(memory:read(2, 4095) == "CD", "and the holder of them")
+	check(memory:write("EF", 4095) == nil and ref:read(2, 4095) == "EF")
+	clear_refs(4)
+	check(not pcall(memory.mremap, memory, { shift = 1 }), "pages only")
+	check(not pcall(memory.mremap, memory, { shift = 2 << 20 }), "less than 2 MiB")
+	memory:mremap()
+	check(memory:addr() % (2 << 20) == 0 and memory:read(2, 4095) == "EF", "aligned")
+end
+
+function tell.merging()
+	local memory = map { pages = 2 }
+	memory:write "A"
+	memory:write("B", 4096)
+	check(not memory:ksm(), "different pages are not merged")
+	memory:write("A", 4096)
+	check(memory:ksm(), "like ones are")
+	local page = memory:pagemap()
+	check(memory:pagemap(4096).pfn == page.pfn and kpagecount(page.pfn) == 2, "into one")
+	local run = assert(io.open "/sys/kernel/mm/ksm/run"):read "n"
+	check(run == 0, "ksmd is left as it was")
+	local fault = memory:write "B"
+	check(fault.kind == "ksm" and fault.decision == "copy", "a write copies")
+	check(memory:read(1, 4096) == "A")
+end
+
+function tell.scanning()
+	local memory = map { pages = 4 }
+	memory:write(("A"):rep(16384))
+	check(memory:pagemap_scan() == 4, "all are written at first")
+	check(memory:pagemap_scan { protect = true } == 4, "until they are protected")
+	check(memory:pagemap_scan() == 0, "none since")
+	memory:write("BB", 4095)
+	check(memory:pagemap_scan() == 2, "two are written")
+	memory:write("B", 12288)
+	check(memory:pagemap_scan { protect = true } == 3, "one more, not next to them")
+	check(memory:pagemap_scan() == 0, "none since")
+
+	local page, to = map(), map()
+	page:write "A"
+	check(not pcall(page.uffd_move, page, memory), "of the same length only")
+	check(page:uffd_move(to) == true, "moved")
+	check(not page:pagemap().present and to:read() == "A", "to there")
+	to, page = page, to
+	hold(page, "pin_ro")
+	check(page:uffd_move(to) == false and page:read() == "A", "a pinned page stays")
+end
+
+function tell.cpus()
+	cpu(0)
+	local child = fork(function()
+		return io.open "/proc/self/status":read "a":match "Cpus_allowed_list:%s*(%S+)"
+	end)
+	check(child:wait() == "0", "a child is bound with its parent")
+	check(not pcall(cpu, -1) and not pcall(cpu, 1 << 40), "numbers of CPUs only")
 end
 
 function story(what)
