@@ -311,7 +311,7 @@ _Noreturn void story_play(const struct scenario *s, const struct variant *v,
 	const char *wrong, *saw;
 
 	story = (struct story){
-		.scenario = s, .variant = v, .log = log, .pid = getpid(), .first = true,
+		.scenario = s, .variant = v, .log = log, .pid = getpid(), .writer = true,
 	};
 	wrong = open_device();
 	if (wrong) {

@@ -31,7 +31,7 @@ extern struct story {
 	struct family family;
 	struct records records;	/* read so far */
 	pid_t pid;		/* this process */
-	bool first;		/* it is the one that the story began in */
+	bool writer;		/* the scenario is judged by its last write */
 	u64 page;		/* the page that the steps are about now */
 	u32 hold;		/* the reference or pin that they are about, or 0 */
 	struct story_step *step;

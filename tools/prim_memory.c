@@ -108,7 +108,7 @@ static bool write_page(lua_State *L, u64 at, const char *bytes, size_t length,
 
 	if (found)
 		*fault = *found;
-	if (story.first) {
+	if (story.writer) {
 		story.log->has_fault = found;
 		story.log->fault = *fault;
 	}

@@ -52,7 +52,7 @@ static int open_uffd(lua_State *L, const struct area *a)
 		return prim_skip(L, "userfaultfd: %s", strerror(errno));
 	if (ioctl(fd, UFFDIO_API, &api))
 		return prim_skip(L, "this kernel's userfaultfd cannot write-protect");
-	if (ioctl(fd, UFFDIO_REGISTER, &reg))
+	if (ioctl(fd, UFFDIO_REGISTER, &reg) && errno != EINVAL)
 		return prim_failed(L, "UFFDIO_REGISTER");
 	if (!(reg.ioctls & 1ULL << _UFFDIO_WRITEPROTECT))
 		return prim_skip(L, "userfaultfd cannot write-protect this kind of memory");
