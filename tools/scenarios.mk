@@ -5,13 +5,15 @@
 SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
+# Built in, too, but not told unless asked for.
+BUILTIN_FILES := $(SCENARIO_FILES) tools/sweep.lua
 
 $(B)/tools/scenario.o: $(B)/scenario_files.h
 
-$(B)/scenario_files.h: $(SCENARIO_FILES) tools/scenarios.mk
+$(B)/scenario_files.h: $(BUILTIN_FILES) tools/scenarios.mk
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)for f in $(SCENARIO_FILES); do \
+	$(Q)for f in $(BUILTIN_FILES); do \
 		printf '{ "%s",\n' "$$(basename $$f .lua)"; \
 		sed 's/[\\"]/\\&/g; s/	/\\t/g; s/.*/"&\\n"/' $$f; \
 		echo '},'; \
