@@ -112,7 +112,6 @@ local function letter(byte)
 	return byte == "\0" and "0" or byte
 end
 
--- One line for each verb: `--trace` shows it as the step.
 local act = {
 	map = function(own, kind) own.memory = map(maps[kind]) end,
 	write = function(own, text) own.memory:write(text) end,
@@ -136,6 +135,7 @@ local function play(list, from, is_child, own, other)
 		local of_child = list[i]:match "^child (.*)"
 		local verb, argument = (of_child or list[i]):match "^(%S+) ?(%S*)$"
 		if verb == "fork" then
+			step "fork"
 			other = fork(function(parent)
 				writer()
 				return play(list, i + 1, true, { memory = own.memory }, parent)
@@ -144,18 +144,25 @@ local function play(list, from, is_child, own, other)
 			if is_child then
 				return
 			end
+			step "child exit"
 			other:wait()
 			other = nil
 		else
 			if is_child == (of_child ~= nil) then
+				step(of_child or list[i])
 				saw = act[verb](own, argument) or saw
 			end
 			if other then
+				step ""
 				other:barrier()
 			end
 		end
 	end
-	return other and not is_child and other:wait() or saw
+	if other and not is_child then
+		step ""
+		saw = other:wait() or saw
+	end
+	return saw
 end
 
 function story(name)
