@@ -68,6 +68,12 @@ static const char *const rule_names[COWSCOPE_RULES] = {
 	[COWSCOPE_RULE_EXCLUSIVE] = "exclusive",
 };
 
+static const char *const large_rule_names[COWSCOPE_LARGE_RULES] = {
+	[COWSCOPE_LARGE_AS_SMALL] = "as_small",
+	[COWSCOPE_LARGE_NEVER] = "never",
+	[COWSCOPE_LARGE_MAPPINGS] = "mappings",
+};
+
 static const char *const tri_names[] = {
 	[COWSCOPE_NA] = "-",
 	[COWSCOPE_NO] = "no",
@@ -123,6 +129,7 @@ DEFINE_NAME(kind)
 DEFINE_NAME(decision)
 DEFINE_NAME(verdict)
 DEFINE_NAME(rule)
+DEFINE_NAME(large_rule)
 DEFINE_NAME(tri)
 DEFINE_NAME(source)
 DEFINE_NAME(lock)

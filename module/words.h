@@ -15,6 +15,7 @@ const char *cowscope_kind_name(unsigned int kind);
 const char *cowscope_decision_name(unsigned int decision);
 const char *cowscope_verdict_name(unsigned int verdict);
 const char *cowscope_rule_name(unsigned int rule);
+const char *cowscope_large_rule_name(unsigned int large_rule);
 const char *cowscope_tri_name(unsigned int tri);
 const char *cowscope_source_name(unsigned int source);
 const char *cowscope_lock_name(unsigned int lock);

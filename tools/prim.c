@@ -291,6 +291,7 @@ void prim_open(lua_State *L)
 	prim_protect(L);
 	prim_hold(L);
 	prim_process(L);
+	prim_race(L);
 	prim_observe(L);
 }
 
@@ -322,7 +323,7 @@ _Noreturn void story_play(const struct scenario *s, const struct variant *v,
 	const char *wrong, *saw;
 
 	story = (struct story){
-		.scenario = s, .variant = v, .log = log, .pid = getpid(), .writer = true,
+		.scenario = s, .variant = v, .log = log, .pid = getpid(),
 	};
 	wrong = open_device();
 	if (wrong) {
@@ -332,6 +333,8 @@ _Noreturn void story_play(const struct scenario *s, const struct variant *v,
 
 	lua_pushstring(L, cowscope_rule_name(story.device.info.rule));
 	lua_setglobal(L, "rule");
+	lua_pushstring(L, cowscope_large_rule_name(story.device.info.large_rule));
+	lua_setglobal(L, "large_rule");
 	lua_getglobal(L, "story");
 	lua_pushstring(L, v->holder);
 	if (lua_pcall(L, 1, 1, 0)) {

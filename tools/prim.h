@@ -31,7 +31,6 @@ extern struct story {
 	struct family family;
 	struct records records;	/* read so far */
 	pid_t pid;		/* this process */
-	bool writer;		/* the scenario is judged by its last write */
 	u64 page;		/* the page that the steps are about now */
 	u32 hold;		/* the reference or pin that they are about, or 0 */
 	struct story_step *step;
@@ -74,6 +73,7 @@ void prim_memory(lua_State *L);
 void prim_protect(lua_State *L);
 void prim_hold(lua_State *L);
 void prim_process(lua_State *L);
+void prim_race(lua_State *L);
 void prim_observe(lua_State *L);
 
 /**
@@ -139,6 +139,25 @@ int prim_skip(lua_State *L, const char *format, ...) __printf(2, 3);
  * @arg: which argument
  */
 struct area *prim_area(lua_State *L, int arg);
+
+/* What prim_holder() says of a pipe. */
+#define HOLD_VMSPLICE	(~0U)
+
+/**
+ * prim_holder - how a kind of holder takes its references or pins
+ * @L: the interpreter
+ * @name: the kind; another one is an error
+ *
+ * Returns COWSCOPE_PIN_*, or HOLD_VMSPLICE.
+ */
+u32 prim_holder(lua_State *L, const char *name);
+
+/**
+ * prim_uffd - a userfaultfd that can write-protect memory, its own from now on
+ * @L: the interpreter
+ * @a: the memory
+ */
+int prim_uffd(lua_State *L, struct area *a);
 
 /**
  * prim_range - argument that is an offset into memory

@@ -8,16 +8,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A reference or pin: the module's, with an id, or a pipe's. */
+/* References or pins of one page or more: the module's, with ids, or a pipe's. */
 struct hold {
-	u32 id;			/* 0: a pipe's */
+	u32 id;			/* the first of them; 0: a pipe's */
 	u64 addr;
 	size_t length;
 	pid_t pid;		/* which process of the story took it */
 	int pipe[2];
+	lua_Integer times;	/* how often each page is held */
+	u32 more[];		/* the ids after the first */
 };
 
-#define HOLD_VMSPLICE	(~0U)
+/* As many as an open file may have. */
+#define TIMES_MAX	1024
 
 /* The words by which scenarios name their holders. */
 static const struct {
@@ -32,7 +35,26 @@ static const struct {
 	{ "pin_rw_longterm",
 	  COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE | COWSCOPE_PIN_LONGTERM },
 	{ "vmsplice", HOLD_VMSPLICE },
+	{ "speculative", 0 },
 };
+
+u32 prim_holder(lua_State *L, const char *name)
+{
+	luaL_Buffer known;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(holders); i++)
+		if (!strcmp(name, holders[i].name))
+			return holders[i].flags;
+
+	luaL_buffinit(L, &known);
+	for (i = 0; i < ARRAY_SIZE(holders); i++) {
+		luaL_addchar(&known, ' ');
+		luaL_addstring(&known, holders[i].name);
+	}
+	luaL_pushresult(&known);
+	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+}
 
 /* Makes PIN_STATE failures into Lua errors; those are ours, not the script's. */
 static int device_call(lua_State *L, unsigned long command, void *arg, const char *what)
@@ -45,24 +67,31 @@ static int device_call(lua_State *L, unsigned long command, void *arg, const cha
 	return prim_failed(L, what);
 }
 
-static struct hold *new_hold(lua_State *L, const struct area *a)
+static struct hold *new_hold(lua_State *L, const struct area *a, lua_Integer times)
 {
-	struct hold *h = lua_newuserdatauv(L, sizeof(*h), 0);
+	struct hold *h = lua_newuserdatauv(L, sizeof(*h) + (times - 1) * sizeof(*h->more), 0);
 
-	*h = (struct hold){ .addr = a->addr, .length = a->length, .pid = story.pid };
+	*h = (struct hold){
+		.addr = a->addr, .length = a->length, .pid = story.pid, .times = times,
+	};
 	luaL_setmetatable(L, HOLD);
 	return h;
 }
 
-static int take_pin(lua_State *L, const struct area *a, u32 flags)
+static int take_pin(lua_State *L, const struct area *a, u32 flags, lua_Integer times)
 {
 	struct cowscope_pin arg = {
 		.size = sizeof(arg), .flags = flags, .addr = a->addr, .length = a->length,
 	};
-	struct hold *h = new_hold(L, a);
+	struct hold *h = new_hold(L, a, times);
+	lua_Integer i;
 
 	device_call(L, COWSCOPE_PIN, &arg, "pin");
 	h->id = arg.id;
+	for (i = 1; i < times; i++) {
+		device_call(L, COWSCOPE_PIN, &arg, "pin");
+		h->more[i - 1] = arg.id;
+	}
 	story.hold = h->id;
 	return 1;
 }
@@ -70,7 +99,7 @@ static int take_pin(lua_State *L, const struct area *a, u32 flags)
 static int take_pipe(lua_State *L, const struct area *a)
 {
 	struct iovec iov = { (void *)(uintptr_t)a->addr, a->length };
-	struct hold *h = new_hold(L, a);
+	struct hold *h = new_hold(L, a, 1);
 
 	if (pipe2(h->pipe, O_CLOEXEC | O_NONBLOCK))
 		return prim_failed(L, "pipe2");
@@ -82,31 +111,21 @@ static int take_pipe(lua_State *L, const struct area *a)
 }
 
 /*
- * hold(memory, holder) -> reference
+ * hold(memory, holder [, times = 1]) -> reference
  *
  * Takes a reference or pin on every page by the name of a kind of holder:
  * get_ro, get_rw: FOLL_GET; pin_ro, pin_rw: FOLL_PIN; with _longterm:
- * FOLL_LONGTERM; vmsplice: a pipe. Errors: pin()'s and vmsplice()'s.
+ * FOLL_LONGTERM; vmsplice: a pipe, which holds once. Where many are taken, all
+ * are returned together. Errors: pin()'s and vmsplice()'s.
  */
 static int hold(lua_State *L)
 {
 	struct area *a = prim_area(L, 1);
-	const char *name = luaL_checkstring(L, 2);
-	luaL_Buffer known;
-	size_t i;
+	u32 flags = prim_holder(L, luaL_checkstring(L, 2));
+	lua_Integer times = luaL_optinteger(L, 3, 1);
 
-	for (i = 0; i < ARRAY_SIZE(holders); i++)
-		if (!strcmp(name, holders[i].name))
-			return holders[i].flags == HOLD_VMSPLICE ?
-			       take_pipe(L, a) : take_pin(L, a, holders[i].flags);
-
-	luaL_buffinit(L, &known);
-	for (i = 0; i < ARRAY_SIZE(holders); i++) {
-		luaL_addchar(&known, ' ');
-		luaL_addstring(&known, holders[i].name);
-	}
-	luaL_pushresult(&known);
-	return luaL_error(L, "no holder \"%s\"; there are:%s", name, lua_tostring(L, -1));
+	luaL_argcheck(L, times > 0 && times <= TIMES_MAX, 3, "1 to 1024 times");
+	return flags == HOLD_VMSPLICE ? take_pipe(L, a) : take_pin(L, a, flags, times);
 }
 
 /*
@@ -138,7 +157,7 @@ static int pin(lua_State *L)
 		if (lua_toboolean(L, -1))
 			flags |= option[i].flag;
 	}
-	return take_pin(L, a, flags);
+	return take_pin(L, a, flags, 1);
 }
 
 /*
@@ -293,9 +312,14 @@ static int hold_unpin(lua_State *L)
 {
 	struct hold *h = luaL_checkudata(L, 1, HOLD);
 	struct cowscope_unpin arg = { .size = sizeof(arg), .id = h->id };
+	lua_Integer i;
 
 	if (h->id) {
 		device_call(L, COWSCOPE_UNPIN, &arg, "unpin");
+		for (i = 1; i < h->times; i++) {
+			arg.id = h->more[i - 1];
+			device_call(L, COWSCOPE_UNPIN, &arg, "unpin");
+		}
 		if (story.hold == h->id)
 			story.hold = 0;
 	} else {

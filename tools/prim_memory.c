@@ -108,10 +108,6 @@ static bool write_page(lua_State *L, u64 at, const char *bytes, size_t length,
 
 	if (found)
 		*fault = *found;
-	if (story.writer) {
-		story.log->has_fault = found;
-		story.log->fault = *fault;
-	}
 	return found;
 }
 
@@ -121,8 +117,8 @@ static bool write_page(lua_State *L, u64 at, const char *bytes, size_t length,
  * Writes as any program does. Returns the last write fault that it made, as a
  * table with the keys of the trace; nil if it made none. Each page written is
  * checked: the PTE, the page frame before and after (from pagemap) and the
- * trace must tell the same. The first process's last write is what the scenario
- * is judged by. To write where the memory is read-only kills the story.
+ * trace must tell the same. The story's last write is what the scenario is judged
+ * by. To write where the memory is read-only kills the story.
  */
 static int area_write(lua_State *L)
 {
@@ -140,6 +136,8 @@ static int area_write(lua_State *L)
 		story.page = prim_page(at);
 		faulted |= write_page(L, at, bytes, n, &fault);
 	}
+	story.log->has_fault = faulted;
+	story.log->fault = fault;
 	if (!faulted)
 		return 0;
 	push_record(L, &fault);

@@ -163,15 +163,16 @@ static int read_vmstat(lua_State *L)
 }
 
 /*
- * trace([event]) -> { RECORD, ... }
+ * trace([event [, memory]]) -> { RECORD, ... }
  *
  * What the story's processes have done until now, in order of time, all of it
  * or one kind of event, with the keys of `cowscope trace --json`. A fork makes
- * many write faults that are not about the story's memory: look at addr.
+ * many write faults that are not about the story's memory: give the memory.
  */
 static int trace(lua_State *L)
 {
 	const char *event = luaL_optstring(L, 1, NULL);
+	const struct area *a = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, AREA);
 	lua_Integer n = 0;
 	size_t i;
 
@@ -182,9 +183,36 @@ static int trace(lua_State *L)
 
 		if (event && strcmp(event, cowscope_event_name(r->type)))
 			continue;
+		if (a && (r->addr < a->addr || r->addr - a->addr >= a->length))
+			continue;
 		push_record(L, r);
 		lua_rawseti(L, -2, ++n);
 	}
+	return 1;
+}
+
+/*
+ * copies(memory [, verdict]) -> number
+ *
+ * How many write faults on it were copied until now, or those of one verdict.
+ */
+static int count_copies(lua_State *L)
+{
+	const struct area *a = luaL_checkudata(L, 1, AREA);
+	const char *verdict = luaL_optstring(L, 2, NULL);
+	lua_Integer n = 0;
+	size_t i;
+
+	story_collect(L);
+	for (i = 0; i < story.records.count; i++) {
+		const struct cowscope_record *r = &story.records.record[i];
+
+		n += r->type == COWSCOPE_EVENT_COW_FAULT && r->addr >= a->addr &&
+		     r->addr - a->addr < a->length &&
+		     COWSCOPE_OUTCOME_DECISION(r->outcome) == COWSCOPE_COPY &&
+		     (!verdict || !strcmp(verdict, cowscope_verdict_name(r->verdict)));
+	}
+	lua_pushinteger(L, n);
 	return 1;
 }
 
@@ -255,6 +283,7 @@ void prim_observe(lua_State *L)
 		{ "kpagecount", read_kpagecount, false },
 		{ "vmstat", read_vmstat, false },
 		{ "trace", trace, false },
+		{ "copies", count_copies, false },
 		{ "mark", mark, false },
 		{ "step", step, false },
 		{ "check", check, false },

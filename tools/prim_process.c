@@ -49,7 +49,6 @@ static _Noreturn void play_child(lua_State *L, pid_t parent, int sock)
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
 	story.pid = getpid();
-	story.writer = false;
 	story.hold = 0;
 
 	new_process(L, parent, sock);
@@ -166,21 +165,10 @@ static int process_pid(lua_State *L)
 	return 1;
 }
 
-/*
- * writer(): from now on the writes of this process, too, are those by the last of
- * which the scenario is judged. Without it they are those of the first process.
- */
-static int become_writer(lua_State *L)
-{
-	story.writer = true;
-	return 0;
-}
-
 void prim_process(lua_State *L)
 {
 	static const struct prim globals[] = {
 		{ "fork", fork_story, true },
-		{ "writer", become_writer, false },
 		{ NULL, NULL, false }
 	};
 	static const struct prim methods[] = {

@@ -59,6 +59,13 @@ static int open_uffd(lua_State *L, const struct area *a)
 	return fd;
 }
 
+int prim_uffd(lua_State *L, struct area *a)
+{
+	if (a->uffd < 0)
+		a->uffd = open_uffd(L, a);
+	return a->uffd;
+}
+
 /*
  * MEMORY:uffd_wp(on)
  *
@@ -76,9 +83,7 @@ static int area_uffd_wp(lua_State *L)
 	};
 
 	luaL_checkany(L, 2);
-	if (a->uffd < 0)
-		a->uffd = open_uffd(L, a);
-	if (ioctl(a->uffd, UFFDIO_WRITEPROTECT, &wp))
+	if (ioctl(prim_uffd(L, a), UFFDIO_WRITEPROTECT, &wp))
 		return prim_failed(L, "UFFDIO_WRITEPROTECT");
 	return 0;
 }

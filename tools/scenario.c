@@ -128,22 +128,42 @@ static const char *find(struct scenario *s, const char *what)
 	return asprintf(&s->file, "%s.lua", what) < 0 ? error("out of memory") : NULL;
 }
 
-/*
- * What `expect` says for one rule and one holder: a text for all, or a table by
- * rule, each again a text for all or a table by holder. The declaration is on
- * top of the stack.
- */
-static const char *expectation(lua_State *L, const char *rule, const char *holder)
+/* Has the table on top of the stack one of these names for a key? */
+static bool is_by(lua_State *L, const char *(*name)(unsigned int value), unsigned int values)
 {
-	const char *const key[] = { rule, holder };
+	bool found = false;
+
+	while (!found && values--) {
+		found = lua_getfield(L, -1, name(values)) != LUA_TNIL;
+		lua_pop(L, 1);
+	}
+	return found;
+}
+
+/* Takes what the table on top of the stack has for a key in its place. */
+static void descend(lua_State *L, const char *key)
+{
+	lua_getfield(L, -1, key);
+	lua_remove(L, -2);
+}
+
+/*
+ * What `expect` says for one rule, one of large folios and one holder: a text for
+ * all, or tables in that order, of which any may be left out. The declaration is
+ * on top of the stack.
+ */
+static const char *expectation(lua_State *L, unsigned int rule, unsigned int large,
+			       const char *holder)
+{
 	const char *text;
-	size_t i;
 
 	lua_getfield(L, -1, "expect");
-	for (i = 0; i < ARRAY_SIZE(key) && key[i] && lua_istable(L, -1); i++) {
-		lua_getfield(L, -1, key[i]);
-		lua_remove(L, -2);
-	}
+	if (lua_istable(L, -1) && is_by(L, cowscope_rule_name, COWSCOPE_RULES))
+		descend(L, cowscope_rule_name(rule));
+	if (lua_istable(L, -1) && is_by(L, cowscope_large_rule_name, COWSCOPE_LARGE_RULES))
+		descend(L, cowscope_large_rule_name(large));
+	if (lua_istable(L, -1) && holder)
+		descend(L, holder);
 	/* The table keeps the text alive as long as the interpreter lives. */
 	text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 	lua_pop(L, 1);
@@ -153,15 +173,18 @@ static const char *expectation(lua_State *L, const char *rule, const char *holde
 /* One holder's expectations; the declaration is on top of the stack. */
 static const char *read_variant(struct scenario *s, struct variant *v, const char *holder)
 {
-	const char *wrong;
-	unsigned int rule;
+	unsigned int rule, large;
+	const char *text, *wrong;
 
 	v->holder = holder;
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
-		v->expect[rule] = expectation(s->lua, cowscope_rule_name(rule), holder);
-		wrong = v->expect[rule] ? judge_syntax(v->expect[rule]) : NULL;
-		if (wrong)
-			return error("%s: expect \"%s\": %s", s->file, v->expect[rule], wrong);
+		for (large = 0; large < COWSCOPE_LARGE_RULES; large++) {
+			text = expectation(s->lua, rule, large, holder);
+			wrong = text ? judge_syntax(text) : NULL;
+			if (wrong)
+				return error("%s: expect \"%s\": %s", s->file, text, wrong);
+			v->expect[rule][large] = text;
+		}
 	}
 	return NULL;
 }

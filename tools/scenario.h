@@ -11,7 +11,8 @@
 /* One telling of a scenario: its story with one kind of holder. */
 struct variant {
 	const char *holder;	/* NULL if the scenario declares no holders */
-	const char *expect[COWSCOPE_RULES];	/* see judge.h; NULL: nothing */
+	/* Under each rule, and each of large folios; see judge.h. NULL: nothing. */
+	const char *expect[COWSCOPE_RULES][COWSCOPE_LARGE_RULES];
 	const char *finding;	/* why it is not what the rule says, or NULL */
 	const char *by_rule;	/* what the rule says then */
 };

@@ -2,7 +2,11 @@
 # The built-in scenarios, in the order in which `list` and `run` tell them. Each
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
-SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+SCENARIOS := control clear_refs uffd_wp clear_refs_uffd_wp mprotect fork_after fork_exit \
+	look_alike passer_by crowd zygote zygote_before zygote_thp zygote_before_thp \
+	zygote_hugetlb zygote_before_hugetlb \
+	fork_exit_pmd fork_exit_pte three_processes thp_parts \
+	race_clear_refs race_uffd_wp race_mprotect
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 # Built in, too, but not told unless asked for.

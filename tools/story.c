@@ -139,7 +139,7 @@ struct observed outcome_observed(const struct outcome *o)
 static void check_expectation(struct outcome *o)
 {
 	const struct observed seen = outcome_observed(o);
-	unsigned int rule;
+	unsigned int rule, large;
 	char text[160];
 
 	if (o->expect) {
@@ -156,12 +156,14 @@ static void check_expectation(struct outcome *o)
 		return;
 	}
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
-		if (!o->variant->expect[rule])
-			continue;
-		why(o, "the scenario expects nothing under the rule %s\n",
-		    cowscope_rule_name(o->rule));
-		o->result = RESULT_SKIP;
-		return;
+		for (large = 0; large < COWSCOPE_LARGE_RULES; large++) {
+			if (!o->variant->expect[rule][large])
+				continue;
+			why(o, "the scenario expects nothing under the rule %s\n",
+			    cowscope_rule_name(o->rule));
+			o->result = RESULT_SKIP;
+			return;
+		}
 	}
 }
 
@@ -246,7 +248,8 @@ int story_run(struct outcome *o, const struct scenario *s, const struct variant 
 	pid_t pid;
 
 	*o = (struct outcome){ .scenario = s, .variant = v, .rule = d->info.rule };
-	o->expect = o->rule < COWSCOPE_RULES ? v->expect[o->rule] : NULL;
+	if (o->rule < COWSCOPE_RULES && d->info.large_rule < COWSCOPE_LARGE_RULES)
+		o->expect = v->expect[o->rule][d->info.large_rule];
 	o->log = mmap(NULL, sizeof(*o->log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	if (o->log == MAP_FAILED)

@@ -40,7 +40,7 @@ struct story_log {
 	bool has_saw;
 	bool has_fault;
 	char saw[STORY_SAW + 1];	/* what story() returned */
-	struct cowscope_record fault;	/* of the last write of the first process */
+	struct cowscope_record fault;	/* the last that the last write made */
 	struct {
 		u64 start;
 		u64 end;

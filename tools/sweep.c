@@ -139,7 +139,7 @@ static const char *predict_variant(struct scenario *s, struct variant *v,
 	wrong = judge_syntax(text);
 	if (wrong)
 		return error("sweep: %s: %s", v->holder, wrong);
-	v->expect[k->rule] = keep(s->lua, text);
+	v->expect[k->rule][k->large] = keep(s->lua, text);
 	if (!strcmp(text, by_rule))
 		return NULL;
 	wrong = name_findings(s, v->holder, text, k, names);
@@ -157,7 +157,7 @@ const char *sweep_predict(struct scenario *s, struct device *d, unsigned int tim
 	unsigned int i;
 	size_t n;
 
-	if (k.rule >= COWSCOPE_RULES)
+	if (k.rule >= COWSCOPE_RULES || k.large >= COWSCOPE_LARGE_RULES)
 		return "sweep: the module does not know the rule of this kernel";
 	for (i = 0; i < MODEL_DEPARTURES && !wrong; i++)
 		wrong = try_finding(s, i, d, timeout, &k);

@@ -137,7 +137,6 @@ local function play(list, from, is_child, own, other)
 		if verb == "fork" then
 			step "fork"
 			other = fork(function(parent)
-				writer()
 				return play(list, i + 1, true, { memory = own.memory }, parent)
 			end)
 		elseif verb == "exit" then

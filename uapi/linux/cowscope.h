@@ -184,6 +184,7 @@ enum cowscope_large_rule {
 	COWSCOPE_LARGE_MAPPINGS,	/* if all references are mappings of the
 					 * writer's own mm: 6.15 on
 					 */
+	COWSCOPE_LARGE_RULES
 };
 
 enum cowscope_tri {
