@@ -13,6 +13,9 @@ static const struct command commands[] = {
 	{ "list", cmd_list, "", "the scenarios", NULL },
 	{ "run", cmd_run, "[OPTION]... [NAME|FILE]...", "play scenarios and check what comes of them",
 	  "  --ktap             print KTAP, as kernel tests do\n"
+	  "  --sweep            all combinations of holder, write-protector, mapping and\n"
+	  "                     order, predicted by the rule in force; prints what deviates.\n"
+	  "                     NAME begins a case's name, as hugetlb.fork_exit does\n"
 	  "  -t, --trace        tell each story step by step, with what was recorded\n"
 	  "  --timeout=SECONDS  for each story; 60\n"
 	  "NAME is a scenario of 'cowscope list', or SCENARIO.HOLDER. FILE is one of your\n"

@@ -140,8 +140,16 @@ void prim_options(lua_State *L, int arg, const char *const *names)
 	}
 }
 
+/* Are steps to be left out of the trace? */
+static bool is_untold(void)
+{
+	return story.named && !*story.name;
+}
+
 void prim_got(lua_State *L)
 {
+	if (is_untold())
+		return;
 	snprintf(story.step->got, sizeof(story.step->got), "%s", lua_tostring(L, -1));
 }
 
@@ -176,7 +184,10 @@ static void step_begin(lua_State *L)
 		luaL_error(L, "a story may have %d steps", STORY_STEPS);
 	story.step = &story.log->step[n];
 	story.step->pid = story.pid;
-	quote_line(L, story.step->text, sizeof(story.step->text));
+	if (story.named)
+		strcpy(story.step->text, story.name);
+	else
+		quote_line(L, story.step->text, sizeof(story.step->text));
 	snprintf(mark, sizeof(mark), "%u. %s", n + 1, story.step->text);
 	device_mark(&story.device, mark);
 }
@@ -202,7 +213,7 @@ static int call_prim(lua_State *L)
 
 	if (!story.log)
 		return luaL_error(L, "the top of a file only declares; do this in story()");
-	if (!lua_toboolean(L, lua_upvalueindex(2)))
+	if (!lua_toboolean(L, lua_upvalueindex(2)) || is_untold())
 		return call(L);
 	step_begin(L);
 	results = call(L);

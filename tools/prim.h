@@ -34,6 +34,8 @@ extern struct story {
 	u64 page;		/* the page that the steps are about now */
 	u32 hold;		/* the reference or pin that they are about, or 0 */
 	struct story_step *step;
+	bool named;		/* steps are told by this, and not by their lines */
+	char name[100];		/* empty: they are not told */
 } story;
 
 /* Memory that a story mapped. */

@@ -225,6 +225,20 @@ static int mark(lua_State *L)
 }
 
 /*
+ * step([text]): the steps that follow are told by this text and not by the line
+ * that called them, for a script that does different things on one line; "" tells
+ * none of them, nil is back to lines.
+ */
+static int step(lua_State *L)
+{
+	const char *text = luaL_optstring(L, 1, NULL);
+
+	story.named = text;
+	snprintf(story.name, sizeof(story.name), "%s", text ? text : "");
+	return 0;
+}
+
+/*
  * check(condition [, message]) -> condition
  *
  * If it does not hold, the scenario has failed, with the message and the line;
@@ -272,6 +286,7 @@ void prim_observe(lua_State *L)
 		{ "trace", trace, false },
 		{ "copies", count_copies, false },
 		{ "mark", mark, false },
+		{ "step", step, false },
 		{ "check", check, false },
 		{ "skip", skip, false },
 		{ "print", print_note, false },

@@ -9,12 +9,14 @@
 #include "judge.h"
 #include "output.h"
 #include "show.h"
+#include "sweep.h"
 
 /* A guest without KVM on a loaded machine is slow; a hang is slower. */
 #define TIMEOUT_S 60
 
 static const struct option options[] = {
 	{ "ktap", no_argument, NULL, 'k' },
+	{ "sweep", no_argument, NULL, 's' },
 	{ "trace", no_argument, NULL, 't' },
 	{ "timeout", required_argument, NULL, 'T' },
 	{ 0 }
@@ -41,21 +43,25 @@ void show_why(const struct outcome *o, const char *prefix)
 	}
 }
 
-/* Keeps the one variant that "NAME.HOLDER" asks for. */
+/* Keeps the variants that "NAME.HOLDER" asks for: HOLDER, or what it begins. */
 static const char *pick(struct scenario *s, const char *holder)
 {
+	const size_t length = strlen(holder);
 	static char text[256];
-	size_t i;
+	size_t i, n = 0;
 
 	for (i = 0; i < s->variants; i++) {
-		if (!s->variant[i].holder || strcmp(s->variant[i].holder, holder))
-			continue;
-		s->variant[0] = s->variant[i];
-		s->variants = 1;
-		return NULL;
+		const char *name = s->variant[i].holder;
+
+		if (name && !strncmp(name, holder, length) &&
+		    (!name[length] || name[length] == '.'))
+			s->variant[n++] = s->variant[i];
 	}
-	snprintf(text, sizeof(text), "%s has no holder %s; 'cowscope list' shows them", s->name,
-		 holder);
+	s->variants = n;
+	if (n)
+		return NULL;
+	snprintf(text, sizeof(text), s->is_sweep ? "the %s has no case %s" :
+		 "%s has no holder %s; 'cowscope list' shows them", s->name, holder);
 	return text;
 }
 
@@ -71,20 +77,28 @@ static const char *load(struct scenario *s, const char *what)
 	return wrong ? wrong : pick(s, dot + 1);
 }
 
+static const char *load_sweep(struct scenario *s, const char *what)
+{
+	const char *wrong = scenario_load(s, SCENARIO_SWEEP);
+
+	return wrong || !strcmp(what, SCENARIO_SWEEP) ? wrong : pick(s, what);
+}
+
 /* Loads what the arguments name, or all that is built in. */
 static int make_plan(struct plan *p, const char *const *what)
 {
+	static const char *const all[] = { SCENARIO_SWEEP, NULL };
 	size_t n = 0, i;
 
 	if (!*what)
-		what = scenario_builtins();
+		what = p->sweep ? all : scenario_builtins();
 	while (what[n])
 		n++;
 	p->scenario = calloc(n, sizeof(*p->scenario));
 	if (!p->scenario)
 		return fail("out of memory");
 	for (i = 0; i < n; i++) {
-		const char *wrong = load(&p->scenario[i], what[i]);
+		const char *wrong = (p->sweep ? load_sweep : load)(&p->scenario[i], what[i]);
 
 		p->scenarios++;
 		if (wrong)
@@ -120,10 +134,18 @@ static int run_scenario(const struct plan *p, const struct scenario *s, const st
 static int run_plan(const struct plan *p, const struct show *show)
 {
 	unsigned int count[RESULTS] = { 0 };
+	const char *wrong;
 	enum result result;
 	size_t i;
 	int status;
 
+	for (i = 0; i < p->scenarios; i++) {
+		if (!p->scenario[i].is_sweep)
+			continue;
+		wrong = sweep_predict(&p->scenario[i], p->device, p->timeout);
+		if (wrong)
+			return fail("%s", wrong);
+	}
 	if (show->begin)
 		show->begin(p);
 	for (i = 0; i < p->scenarios; i++) {
@@ -173,6 +195,9 @@ int cmd_run(int argc, char **argv)
 		case 'k':
 			show = &show_ktap;
 			break;
+		case 's':
+			plan.sweep = true;
+			break;
 		case 't':
 			plan.trace = true;
 			break;
@@ -189,6 +214,8 @@ int cmd_run(int argc, char **argv)
 		usage_error("--trace is for people; run it under 'cowscope record -o FILE --', then 'cowscope trace --json FILE'");
 	if (output.json)
 		show = &show_json;
+	else if (plan.sweep && show == &show_table)
+		show = &show_sweep;
 
 	status = make_plan(&plan, (const char *const *)argv + optind);
 	if (!status)

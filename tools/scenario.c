@@ -34,10 +34,11 @@ static __printf(1, 2) const char *error(const char *format, ...)
 const char *const *scenario_builtins(void)
 {
 	static const char *names[ARRAY_SIZE(files) + 1];
-	size_t i;
+	size_t i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(files); i++)
-		names[i] = files[i].name;
+		if (strcmp(files[i].name, SCENARIO_SWEEP))
+			names[n++] = files[i].name;
 	return names;
 }
 
@@ -121,6 +122,7 @@ static const char *find(struct scenario *s, const char *what)
 			break;
 	if (i == ARRAY_SIZE(files))
 		return unknown(what);
+	s->is_sweep = !strcmp(what, SCENARIO_SWEEP);
 	s->name = strdup(what);
 	s->text = strdup(files[i].text);
 	return asprintf(&s->file, "%s.lua", what) < 0 ? error("out of memory") : NULL;

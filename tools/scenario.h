@@ -13,6 +13,8 @@ struct variant {
 	const char *holder;	/* NULL if the scenario declares no holders */
 	/* Under each rule, and each of large folios; see judge.h. NULL: nothing. */
 	const char *expect[COWSCOPE_RULES][COWSCOPE_LARGE_RULES];
+	const char *finding;	/* why it is not what the rule says, or NULL */
+	const char *by_rule;	/* what the rule says then */
 };
 
 struct scenario {
@@ -22,13 +24,17 @@ struct scenario {
 	const char *title;
 	struct variant *variant;
 	size_t variants;
+	bool is_sweep;		/* to be predicted by sweep_predict() */
 	lua_State *lua;		/* has run the file: story() is defined */
 };
+
+/* The name of the sweep, which is built in, too. */
+#define SCENARIO_SWEEP "sweep"
 
 /**
  * scenario_builtins - the names of the built-in scenarios, in telling order
  *
- * Ends with NULL.
+ * But for the sweep. Ends with NULL.
  */
 const char *const *scenario_builtins(void);
 

@@ -17,13 +17,15 @@ SCENARIOS += fork_before fork_gone fork_child_writes fork_thp fork_hugetlb dontf
 	force_write uffd_move
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
+# Built in, too, but not told unless asked for.
+BUILTIN_FILES := $(SCENARIO_FILES) tools/sweep.lua
 
 $(B)/tools/scenario.o: $(B)/scenario_files.h
 
-$(B)/scenario_files.h: $(SCENARIO_FILES) tools/scenarios.mk
+$(B)/scenario_files.h: $(BUILTIN_FILES) tools/scenarios.mk
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)for f in $(SCENARIO_FILES); do \
+	$(Q)for f in $(BUILTIN_FILES); do \
 		printf '{ "%s",\n' "$$(basename $$f .lua)"; \
 		sed 's/[\\"]/\\&/g; s/	/\\t/g; s/.*/"&\\n"/' $$f; \
 		echo '},'; \

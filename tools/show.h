@@ -14,6 +14,7 @@ struct plan {
 	struct device *device;		/* open for reading; a story opens its own */
 	unsigned int timeout;		/* seconds that a story may take */
 	bool trace;			/* tell each story with its trace */
+	bool sweep;			/* of the sweep, and only what deviates */
 };
 
 /* One way to print; a member that has nothing to do is NULL. */
@@ -25,7 +26,7 @@ struct show {
 	void (*end)(const unsigned int count[RESULTS]);
 };
 
-extern const struct show show_table, show_ktap, show_json;
+extern const struct show show_table, show_ktap, show_json, show_sweep;
 
 /**
  * outcome_name - "SCENARIO.HOLDER", or "SCENARIO" without holders

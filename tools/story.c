@@ -144,8 +144,12 @@ static void check_expectation(struct outcome *o)
 	char text[160];
 
 	if (o->expect) {
-		if (judge(o->expect, &seen))
+		if (judge(o->expect, &seen)) {
+			if (o->variant->finding)
+				why(o, "the rule says: %s; see doc/findings.md#%s\n",
+				    o->variant->by_rule, o->variant->finding);
 			return;
+		}
 		judge_text(text, sizeof(text), &seen);
 		why(o, "expected: %s\n", o->expect);
 		why(o, "seen:     %s\n", text);

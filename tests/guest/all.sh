@@ -82,7 +82,7 @@ tested uffd ./uffd
 unloaded
 
 # These load it themselves.
-for script in command scenarios; do
+for script in command scenarios sweep; do
 	[ ! -e "./$script" ] || tested $script "./$script"
 done
 
