@@ -143,6 +143,17 @@ static bool contradicts(enum cowscope_decision decision, enum cowscope_decision 
 	return decision != predicted && decides(decision) && decides(predicted);
 }
 
+/* As long as nobody has told the rule in force, it may be any that decides so. */
+static bool by_some_rule(u8 rules, enum cowscope_decision decision)
+{
+	unsigned int rule;
+
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		if (COWSCOPE_RULES_WOULD(rules, rule) == decision)
+			return true;
+	return false;
+}
+
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
 	       u64 after, bool copied, vm_fault_t ret)
 {
@@ -165,6 +176,8 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	verdict = cowscope_judge(&f->c, decision, copied);
 	otherwise = cowscope_otherwise(&f->c, decision);
 	rules = cowscope_would_all(&f->c, in_force());
+	if (contradicts(decision, f->predicted) && !in_force_found() && by_some_rule(rules, decision))
+		f->predicted = COWSCOPE_EITHER;
 
 	stats_fault(&f->c, decision, f->predicted, verdict, otherwise, rules);
 	stats_inc(probe[probe].ended);
