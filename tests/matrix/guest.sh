@@ -12,6 +12,7 @@ part status cowscope status --json
 part list cowscope list --json
 part run cowscope run --json
 part ktap cowscope run --ktap
-part failing cowscope run --ktap failing.lua
+part failing_ktap cowscope run --ktap failing.lua
+part failing_run cowscope run --json failing.lua
 ! cowscope help run | grep -q -e --sweep || part sweep cowscope run --sweep --json
 rmmod cowscope
