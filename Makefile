@@ -84,6 +84,9 @@ check: ## everything: unit tests, then guest tests and real programs on every ke
 demo: ## what a lost pin looks like, on three kernels
 	./demo
 
+matrix: ## every scenario on every kernel, as one table: doc/matrix.*
+	tests/matrix/run --doc all
+
 style: ## checkpatch over all sources
 	$(Q)tests/style
 
@@ -113,7 +116,7 @@ help: ## this list
 		/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 FORCE:
-.PHONY: all module cowscope static unit check demo style install modules_install uninstall clean
+.PHONY: all module cowscope static unit check demo matrix style install modules_install uninstall clean
 .PHONY: help need-libs FORCE
 
 -include $(OBJS:.o=.d)

@@ -70,6 +70,25 @@ void json_add_number(struct json_object *object, const char *key, u64 number)
 	json_object_object_add(object, key, json_object_new_uint64(number));
 }
 
+void json_add_count(struct json_object *object, const char *key, s32 count)
+{
+	json_object_object_add(object, key, count == COWSCOPE_COUNT_NA ? NULL :
+			       json_object_new_int(count));
+}
+
+void json_add_word(struct json_object *object, const char *key, const char *word)
+{
+	json_add(object, key, strcmp(word, "-") ? word : NULL);
+}
+
+void json_add_hex(struct json_object *object, const char *key, u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)number);
+	json_add(object, key, text);
+}
+
 void json_print(struct json_object *object)
 {
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
@@ -96,5 +115,34 @@ struct json_object *record_json(const struct cowscope_record *r, const char *com
 	json_add_number(object, "cpu", r->cpu);
 	json_add(object, "event", cowscope_event_name(r->type));
 	cowscope_fields(r, add_field, object);
+	return object;
+}
+
+struct json_object *state_json(const struct cowscope_page *p)
+{
+	struct json_object *object = json_object_new_object();
+	char flags[128], pte[8];
+
+	json_add_hex(object, "addr", p->addr);
+	if (!(p->pte & COWSCOPE_PTE_PRESENT)) {
+		json_add(object, "pfn", NULL);
+		return object;
+	}
+	cowscope_page_flags(flags, sizeof(flags), p->state);
+	cowscope_pte_flags(pte, sizeof(pte), p->pte);
+	json_add_hex(object, "pfn", COWSCOPE_PTE_PFN(p->pte));
+	json_add_word(object, "pte", pte);
+	json_add_word(object, "level", cowscope_level_name(COWSCOPE_STATE_LEVEL(p->state)));
+	json_add_word(object, "kind", cowscope_kind_name(COWSCOPE_STATE_KIND(p->state)));
+	json_add_number(object, "order", COWSCOPE_STATE_ORDER(p->state));
+	json_add_count(object, "refcount", p->refcount);
+	json_add_count(object, "mapcount", p->mapcount);
+	json_add_count(object, "folio_mapcount", p->folio_mapcount);
+	json_add_count(object, "pincount", p->pincount);
+	json_add_word(object, "exclusive", cowscope_tri_name(COWSCOPE_STATE_EXCLUSIVE(p->state)));
+	json_add_word(object, "pinned", cowscope_tri_name(COWSCOPE_STATE_PINNED(p->state)));
+	json_add_word(object, "page_flags", flags);
+	json_add_number(object, "holders", p->holders);
+	json_add_count(object, "explained", p->explained);
 	return object;
 }

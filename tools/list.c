@@ -2,23 +2,7 @@
 /* cowscope list: the built-in scenarios. */
 #include "cowscope.h"
 #include "output.h"
-#include "scenario.h"
-
-static void list_json(const struct scenario *s)
-{
-	struct json_object *object = json_object_new_object();
-	struct json_object *holders = json_object_new_array();
-	size_t i;
-
-	for (i = 0; i < s->variants; i++)
-		if (s->variant[i].holder)
-			json_object_array_add(holders,
-					      json_object_new_string(s->variant[i].holder));
-	json_add(object, "name", s->name);
-	json_object_object_add(object, "holders", holders);
-	json_add(object, "title", s->title);
-	json_print(object);
-}
+#include "show.h"
 
 static void list_row(struct table *t, const struct scenario *s)
 {
@@ -51,7 +35,7 @@ int cmd_list(int argc, char **argv)
 		if (t)
 			list_row(t, &s);
 		else
-			list_json(&s);
+			json_print(scenario_json(&s));
 		scenario_free(&s);
 	}
 	if (t)

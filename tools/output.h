@@ -84,6 +84,30 @@ void json_add(struct json_object *object, const char *key, const char *text);
 void json_add_number(struct json_object *object, const char *key, u64 number);
 
 /**
+ * json_add_count - add a number, null for COWSCOPE_COUNT_NA
+ * @object: to this
+ * @key: name
+ * @count: value
+ */
+void json_add_count(struct json_object *object, const char *key, s32 count);
+
+/**
+ * json_add_word - add a word, null for "-"
+ * @object: to this
+ * @key: name
+ * @word: value
+ */
+void json_add_word(struct json_object *object, const char *key, const char *word);
+
+/**
+ * json_add_hex - add a number as "0x..."
+ * @object: to this
+ * @key: name
+ * @number: value
+ */
+void json_add_hex(struct json_object *object, const char *key, u64 number);
+
+/**
  * json_print - print an object as one line and release it
  * @object: the object
  */
@@ -95,6 +119,12 @@ void json_print(struct json_object *object);
  * @comm: name of its thread or NULL
  */
 struct json_object *record_json(const struct cowscope_record *r, const char *comm);
+
+/**
+ * state_json - a page's state as an object; pfn is null if it is not present
+ * @p: the state
+ */
+struct json_object *state_json(const struct cowscope_page *p);
 
 /**
  * record_print - print a record as a line

@@ -137,52 +137,17 @@ static u8 would_all(const struct cowscope_page *p, const struct cowscope_info *i
 	return cowscope_would_all(&c, &k);
 }
 
-static void add_count(struct json_object *object, const char *key, s32 count)
+static void print_json(const struct cowscope_page *p, u8 would, const char *reason)
 {
-	json_object_object_add(object, key, count == COWSCOPE_COUNT_NA ? NULL :
-			       json_object_new_int(count));
-}
-
-static void add_word(struct json_object *object, const char *key, const char *word)
-{
-	json_add(object, key, strcmp(word, "-") ? word : NULL);
-}
-
-static void add_hex(struct json_object *object, const char *key, u64 value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
-	json_add(object, key, text);
-}
-
-static void page_json(const struct cowscope_page *p, u8 would, const char *reason)
-{
-	struct json_object *object = json_object_new_object();
-	char flags[128], pte[8], key[32];
+	struct json_object *object = state_json(p);
 	unsigned int rule;
+	char key[32];
 
-	cowscope_page_flags(flags, sizeof(flags), p->state);
-	cowscope_pte_flags(pte, sizeof(pte), p->pte);
-	add_hex(object, "addr", p->addr);
-	add_hex(object, "pfn", COWSCOPE_PTE_PFN(p->pte));
-	add_word(object, "pte", pte);
-	add_word(object, "level", cowscope_level_name(COWSCOPE_STATE_LEVEL(p->state)));
-	add_word(object, "kind", cowscope_kind_name(COWSCOPE_STATE_KIND(p->state)));
-	json_add_number(object, "order", COWSCOPE_STATE_ORDER(p->state));
-	add_count(object, "refcount", p->refcount);
-	add_count(object, "mapcount", p->mapcount);
-	add_count(object, "folio_mapcount", p->folio_mapcount);
-	add_count(object, "pincount", p->pincount);
-	add_word(object, "exclusive", cowscope_tri_name(COWSCOPE_STATE_EXCLUSIVE(p->state)));
-	add_word(object, "pinned", cowscope_tri_name(COWSCOPE_STATE_PINNED(p->state)));
-	add_word(object, "page_flags", flags);
-	json_add_number(object, "holders", p->holders);
-	add_count(object, "explained", p->explained);
-	add_count(object, "unexplained", unexplained(p));
+	json_add_count(object, "unexplained", unexplained(p));
 	for (rule = 0; rule < COWSCOPE_RULES; rule++) {
 		snprintf(key, sizeof(key), "%s_rule", cowscope_rule_name(rule));
-		add_word(object, key, cowscope_decision_name(COWSCOPE_RULES_WOULD(would, rule)));
+		json_add_word(object, key,
+			      cowscope_decision_name(COWSCOPE_RULES_WOULD(would, rule)));
 	}
 	json_add(object, "reason", reason);
 	json_print(object);
@@ -235,7 +200,7 @@ static void end_gap(struct gap *gap)
 		return;
 	if (output.json) {
 		object = json_object_new_object();
-		add_hex(object, "addr", gap->addr);
+		json_add_hex(object, "addr", gap->addr);
 		json_object_object_add(object, "pfn", NULL);
 		json_add_number(object, "pages", gap->pages);
 		json_print(object);
@@ -268,7 +233,7 @@ static void show(const struct cowscope_page *page, u64 count, struct gap *gap,
 		end_gap(gap);
 		explain(&reason, p, would, info);
 		if (output.json) {
-			page_json(p, would, reason.buf);
+			print_json(p, would, reason.buf);
 			continue;
 		}
 		if (!t)

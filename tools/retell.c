@@ -2,28 +2,8 @@
 /* A story as a commented trace: its steps, what was recorded, what came of it. */
 #include "show.h"
 
-#include <stdlib.h>
-
 #include "format.h"
 #include "output.h"
-
-static u32 steps(const struct outcome *o)
-{
-	return o->log->steps < STORY_STEPS ? o->log->steps : STORY_STEPS;
-}
-
-/* The step that a mark begins; NULL if it is some other mark. */
-static const struct story_step *step_of(const struct outcome *o, const struct cowscope_record *r)
-{
-	char text[sizeof(r->text) + 1] = "", *end;
-	unsigned long n;
-
-	memcpy(text, r->text, sizeof(r->text));
-	n = strtoul(text, &end, 10);
-	if (n < 1 || n > steps(o) || *end != '.' || o->log->step[n - 1].pid != r->pid)
-		return NULL;
-	return &o->log->step[n - 1];
-}
 
 /* Begins a comment line; says who, unless it is the story's first process. */
 static void print_who(const struct outcome *o, const struct story_step *step,
@@ -96,7 +76,7 @@ static void print_ends(const struct outcome *o, u64 from, u64 to, const char *pr
 
 	do {
 		next = NULL;
-		for (i = 0; i < steps(o); i++) {
+		for (i = 0; i < outcome_steps(o); i++) {
 			step = &o->log->step[i];
 			if (step->end > from && step->end <= to && (!next || step->end < next->end))
 				next = step;
@@ -135,7 +115,7 @@ void retell(const struct outcome *o, const struct device *d, const char *prefix)
 
 		print_ends(o, last, r->ts, prefix);
 		last = r->ts;
-		step = r->type == COWSCOPE_EVENT_MARK ? step_of(o, r) : NULL;
+		step = outcome_step(o, r);
 		if (step)
 			print_begin(o, step, prefix);
 		else if (begun)

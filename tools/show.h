@@ -4,6 +4,7 @@
 #define COWSCOPE_SHOW_H
 
 #include "device.h"
+#include "output.h"
 #include "scenario.h"
 #include "story.h"
 
@@ -43,6 +44,12 @@ const char *outcome_name(const struct scenario *s, const struct variant *v);
  * @prefix: begins each line
  */
 void show_why(const struct outcome *o, const char *prefix);
+
+/**
+ * scenario_json - name, holders and title of a scenario as an object
+ * @s: the scenario
+ */
+struct json_object *scenario_json(const struct scenario *s);
 
 /**
  * retell - print a story's steps, and below each what the trace has of it

@@ -172,7 +172,7 @@ static void check_expectation(struct outcome *o)
 static void why_unfinished(struct outcome *o, int status, unsigned int timeout)
 {
 	const struct story_log *log = o->log;
-	u32 steps = log->steps < STORY_STEPS ? log->steps : STORY_STEPS;
+	u32 steps = outcome_steps(o);
 
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
 		why(o, "not over after %u s, see --timeout", timeout);
@@ -279,6 +279,25 @@ int story_run(struct outcome *o, const struct scenario *s, const struct variant 
 	free(family.tgid);
 	reader_close(&reader);
 	return err;
+}
+
+u32 outcome_steps(const struct outcome *o)
+{
+	return o->log->steps < STORY_STEPS ? o->log->steps : STORY_STEPS;
+}
+
+const struct story_step *outcome_step(const struct outcome *o, const struct cowscope_record *r)
+{
+	char text[sizeof(r->text) + 1] = "", *end;
+	unsigned long n;
+
+	if (r->type != COWSCOPE_EVENT_MARK)
+		return NULL;
+	memcpy(text, r->text, sizeof(r->text));
+	n = strtoul(text, &end, 10);
+	if (n < 1 || n > outcome_steps(o) || *end != '.' || o->log->step[n - 1].pid != r->pid)
+		return NULL;
+	return &o->log->step[n - 1];
 }
 
 void outcome_free(struct outcome *o)

@@ -90,4 +90,19 @@ void outcome_free(struct outcome *o);
  */
 struct observed outcome_observed(const struct outcome *o);
 
+/**
+ * outcome_steps - how many steps of the story were written down
+ * @o: the outcome
+ */
+u32 outcome_steps(const struct outcome *o);
+
+/**
+ * outcome_step - the step that a record, a mark, begins
+ * @o: the outcome
+ * @r: one of its records
+ *
+ * Returns NULL if it is another event or some other mark.
+ */
+const struct story_step *outcome_step(const struct outcome *o, const struct cowscope_record *r);
+
 #endif
