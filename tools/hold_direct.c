@@ -210,8 +210,6 @@ static void take(lua_State *L, struct hold *h)
 	d->memory = (void *)(uintptr_t)h->addr;
 	d->length = h->length;
 	d->writes = h->flags == DEVICE_WRITES;
-	if (d->writes)
-		memcpy(d->content, d->memory, d->length);
 	d->sock = sock[1];
 	fill(d, sock[0]);
 	open_device(L, d, sock[0]);
@@ -223,6 +221,9 @@ static void take(lua_State *L, struct hold *h)
 	wait_until(L, d, has_size);
 	start(L, &d->io, run_io, d);
 	wait_until(L, d, has_request);
+	/* What is not written later stays as it is. That it can be read is known now. */
+	if (d->writes)
+		memcpy(d->content, d->memory, d->length);
 }
 
 static void receive(lua_State *L, struct disk *d, void *buf, size_t length)

@@ -22,12 +22,11 @@ static void take(lua_State *L, struct hold *h)
 	struct io_uring *ring = calloc(1, sizeof(*ring));
 	int err = ring ? io_uring_queue_init(4, ring, 0) : -ENOMEM;
 
-	if (err == -ENOSYS)
-		prim_skip(L, "this kernel has no io_uring");
 	if (err == -EPERM)
 		prim_skip(L, "io_uring is switched off: sysctl kernel.io_uring_disabled=0");
-	if (!err)
-		err = io_uring_register_buffers(ring, &iov, 1);
+	if (err)
+		prim_skip(L, "io_uring: %s", strerror(-err));
+	err = io_uring_register_buffers(ring, &iov, 1);
 	if (err == -ENOMEM)
 		prim_skip(L, "an io_uring buffer needs more than ulimit -l allows");
 	if (err) {
