@@ -12,7 +12,7 @@
 	if (match($0, /# (SKIP|XFAIL)/)) {
 		result = tolower(substr($0, RSTART + 2, RLENGTH - 2))
 		why = substr($0, RSTART + RLENGTH + 1)
-		if (why == "")
+		if (why == name)
 			why = before
 	}
 	print result "\t" (name == "" ? $0 : name) "\t" why
