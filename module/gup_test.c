@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "compat/folio.h"
+#include "compat/gup_test.h"
 #include "compat/mm.h"
 #include "gup_test.h"
 #include "gup_test_abi.h"
@@ -29,8 +30,9 @@ struct open_file {
 	u64 size;		/* bytes */
 };
 
-static struct dentry *file;
-static const char *state;
+static const char *const names[] = COMPAT_GUP_TEST_FILES;
+static struct dentry *files[ARRAY_SIZE(names)];
+static const char *state;	/* of the first */
 
 static int test_open(struct inode *inode, struct file *filp)
 {
@@ -218,14 +220,16 @@ out:
 	return err;
 }
 
-static int timed(unsigned int cmd, void __user *user)
+/* The caller's struct has so many bytes of it. */
+static int timed(unsigned int cmd, void __user *user, size_t size)
 {
-	const size_t size = offsetofend(struct gup_test_run, dump);
-	struct gup_test_run run;
+	struct gup_test_run run = {};
 	int err;
 
 	if (copy_from_user(&run, user, size))
 		return -EFAULT;
+	if (size <= offsetofend(struct gup_test_run, gup_flags))
+		run.gup_flags &= GUP_TEST_WRITE;
 	err = run_test(cmd, &run);
 	if (!err && copy_to_user(user, &run, size))
 		err = -EFAULT;
@@ -243,6 +247,25 @@ static unsigned int native(unsigned int cmd)
 	return _IOC(_IOC_DIR(cmd), _IOC_TYPE(cmd), _IOC_NR(cmd), size);
 }
 
+/* What a command of gup_benchmark is called today, or 0. */
+static unsigned int of_benchmark(unsigned int cmd)
+{
+	switch (cmd) {
+	case GUP_BENCHMARK_GUP_FAST:
+		return GUP_TEST_RUN_GUP_FAST;
+	case GUP_BENCHMARK_GUP:
+		return GUP_TEST_RUN_GUP;
+	case GUP_BENCHMARK_PIN_FAST:
+		return GUP_TEST_RUN_PIN_FAST;
+	case GUP_BENCHMARK_PIN:
+		return GUP_TEST_RUN_PIN;
+	case GUP_BENCHMARK_PIN_LONGTERM:
+		return GUP_TEST_RUN_PIN_LONGTERM;
+	default:
+		return 0;
+	}
+}
+
 /* Unknown commands are EINVAL, as in mm/gup_test.c. */
 static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
@@ -250,6 +273,8 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	void __user *user = (void __user *)arg;
 	int err;
 
+	if (of_benchmark(cmd))
+		return timed(of_benchmark(cmd), user, offsetofend(struct gup_test_run, gup_flags));
 	cmd = native(cmd);
 	switch (cmd) {
 	case GUP_TEST_RUN_GUP_FAST:
@@ -258,7 +283,7 @@ static long test_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	case GUP_TEST_RUN_GUP:
 	case GUP_TEST_RUN_PIN:
 	case GUP_TEST_RUN_DUMP:
-		return timed(cmd, user);
+		return timed(cmd, user, offsetofend(struct gup_test_run, dump));
 	}
 	if (mutex_lock_killable(&of->lock))
 		return -EINTR;
@@ -288,27 +313,35 @@ static const struct file_operations test_fops = {
 	.llseek = noop_llseek,
 };
 
-void gup_test_init(bool wanted)
+/* Makes the file, and says who serves it. */
+static const char *make_file(const char *name, struct dentry **file)
 {
-	struct dentry *there;
+	struct dentry *there = debugfs_lookup(name, NULL);
 
-	state = "off";
-	if (!wanted)
-		return;
-	there = debugfs_lookup("gup_test", NULL);
 	if (there) {
 		dput(there);
-		state = "kernel";
-		return;
+		return "kernel";
 	}
 	/* The safe one passes no compat_ioctl(); the owner is enough: an open file holds it. */
-	file = debugfs_create_file_unsafe("gup_test", 0600, NULL, NULL, &test_fops);
-	state = IS_ERR_OR_NULL(file) ? "failed" : "cowscope";
+	*file = debugfs_create_file_unsafe(name, 0600, NULL, NULL, &test_fops);
+	return IS_ERR_OR_NULL(*file) ? "failed" : "cowscope";
+}
+
+void gup_test_init(bool wanted)
+{
+	int i;
+
+	state = wanted ? make_file(names[0], &files[0]) : "off";
+	for (i = 1; wanted && i < ARRAY_SIZE(names); i++)
+		make_file(names[i], &files[i]);
 }
 
 void gup_test_exit(void)
 {
-	debugfs_remove(file);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		debugfs_remove(files[i]);
 }
 
 int gup_test_show(struct seq_file *m, void *unused)

@@ -7,7 +7,7 @@
 
 /*
  * Makes /sys/kernel/debug/gup_test, unless the kernel has it (CONFIG_GUP_TEST) or it
- * is not wanted. Whatever comes of it is said by gup_test_show() and costs no more
+ * is not wanted; on 5.10 gup_benchmark likewise, its name there. Whatever comes of it is said by gup_test_show() and costs no more
  * than this file. Lockdown forbids to open it, as every debugfs file that is more
  * than text to read.
  */

@@ -53,4 +53,24 @@ struct gup_test_pin {
 #define GUP_TEST_STOP		_IO('g', 8)
 #define GUP_TEST_READ		_IOW('g', 9, __u64)	/* pointer: all that is pinned */
 
+/*
+ * The file gup_benchmark of 5.10: as above up to gup_flags, of which it only looks at
+ * GUP_TEST_WRITE.
+ */
+struct gup_benchmark_run {
+	__u64 get_usec;
+	__u64 put_usec;
+	__u64 addr;
+	__u64 size;
+	__u32 pages_per_call;
+	__u32 gup_flags;
+	__u64 room[10];
+};
+
+#define GUP_BENCHMARK_GUP_FAST		_IOWR('g', 1, struct gup_benchmark_run)
+#define GUP_BENCHMARK_GUP		_IOWR('g', 2, struct gup_benchmark_run)
+#define GUP_BENCHMARK_PIN_FAST		_IOWR('g', 3, struct gup_benchmark_run)
+#define GUP_BENCHMARK_PIN		_IOWR('g', 4, struct gup_benchmark_run)
+#define GUP_BENCHMARK_PIN_LONGTERM	_IOWR('g', 5, struct gup_benchmark_run)
+
 #endif

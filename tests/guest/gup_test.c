@@ -20,6 +20,7 @@
 #include "tap.h"
 
 #define TEST_FILE	"/sys/kernel/debug/gup_test"
+#define OLD_FILE	"/sys/kernel/debug/gup_benchmark"
 #define PAGES	8
 #define SIZE	(PAGES * PAGE)
 #define LIMIT	(1ULL << 20)	/* pages; see COWSCOPE_PIN */
@@ -224,6 +225,42 @@ static void run_rules(int n)
 	       runs[n].cmd == GUP_TEST_RUN_PIN || runs[n].test_flags, "%s: by pins or not", name);
 }
 
+/* The file and the numbers of 5.10; its own program leaves flags as they happen to be. */
+static void benchmark(void)
+{
+	static const struct {
+		unsigned long cmd;
+		bool pins;
+	} old[] = {
+		{ GUP_BENCHMARK_GUP_FAST, false },
+		{ GUP_BENCHMARK_GUP, false },
+		{ GUP_BENCHMARK_PIN_FAST, true },
+		{ GUP_BENCHMARK_PIN, true },
+		{ GUP_BENCHMARK_PIN_LONGTERM, true },
+	};
+	int file = open(OLD_FILE, O_RDWR | O_CLOEXEC);
+	size_t i;
+
+	if (kernel_has(5, 11)) {
+		tap_ok(file < 0 && errno == ENOENT, "no " OLD_FILE " from 5.11 on");
+		return;
+	}
+	for (i = 0; i < sizeof(old) / sizeof(*old); i++) {
+		struct gup_benchmark_run arg = { .put_usec = -1ULL, .addr = (uintptr_t)mem,
+			.size = SIZE + PAGE, .pages_per_call = 2, .gup_flags = ~0U, .room = { ~0ULL } };
+		long long pinned;
+
+		held(0);
+		pinned = vmstat("nr_foll_pin_acquired");
+		tap_eq(call(file, old[i].cmd, &arg), 0, OLD_FILE ": command %zu", i + 1);
+		tap_ok(arg.size == SIZE && arg.put_usec != -1ULL && arg.room[0] == ~0ULL && held(0),
+		       "all pages were had and returned");
+		tap_eq(vmstat("nr_foll_pin_acquired") - pinned, old[i].pins ? PAGES : 0,
+		       "by pins or not");
+	}
+	close(file);
+}
+
 /* Exit status of a child: whether it may not do that. */
 static int as_somebody_else(unsigned int lacks, bool limited)
 {
@@ -281,6 +318,7 @@ int main(void)
 	process_ends(true);
 	for (i = 0; i < sizeof(runs) / sizeof(*runs); i++)
 		run_rules(i);
+	benchmark();
 	privileges();
 	module_stays();
 	close(fd);
