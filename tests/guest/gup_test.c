@@ -143,17 +143,17 @@ static void process_ends(bool killed)
 {
 	struct gate ready;
 	pid_t pid;
+	int err;
 
 	gate_open(&ready);
 	pid = fork();
 	if (!pid) {
 		memset(mem, 'C', SIZE);
-		if (start(open_file(), mem, SIZE, GUP_TEST_PIN_WRITE))
-			_exit(1);
+		err = start(open_file(), mem, SIZE, GUP_TEST_PIN_WRITE);
 		gate_pass(&ready);
-		if (killed)
+		if (killed && !err)
 			pause();
-		_exit(0);
+		_exit(!!err);
 	}
 	gate_wait(&ready);
 	if (killed) {
