@@ -16,7 +16,7 @@
 #include "debugfs.h"
 #include "filter.h"
 #include "format.h"
-#include "page_state.h"
+#include "in_force.h"
 #include "pins.h"
 #include "probes.h"
 #include "ring.h"
@@ -256,7 +256,8 @@ DEFINE_SHOW_ATTRIBUTE(filter);
 
 static int rule_show(struct seq_file *m, void *unused)
 {
-	seq_printf(m, "%s\n", cowscope_rule_name(page_state_rule.rule));
+	seq_printf(m, "%s, %s\n", cowscope_rule_name(in_force()->rule),
+		   in_force_found() ? "found by experiment" : "as built");
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(rule);

@@ -13,6 +13,7 @@
 #include "compat/mm.h"
 #include "device.h"
 #include "filter.h"
+#include "in_force.h"
 #include "page_state.h"
 #include "page_view.h"
 #include "pins.h"
@@ -55,12 +56,11 @@ static int do_info(struct open_file *of, void *arg)
 {
 	struct cowscope_info *info = arg;
 
-	if (info->pad)
-		return -EINVAL;
 	*info = (struct cowscope_info){ .size = info->size };
 	ring_info(info);
-	info->rule = page_state_rule.rule;
-	info->large_rule = page_state_rule.large;
+	info->rule = in_force()->rule;
+	info->large_rule = in_force()->large;
+	info->rule_found = in_force_found();
 	info->events = probes_events();
 	info->enabled = probes_recording();
 	strscpy(info->version, COWSCOPE_VERSION, sizeof(info->version));
@@ -71,7 +71,7 @@ static int do_control(struct open_file *of, void *arg)
 {
 	struct cowscope_control *c = arg;
 
-	if (c->pad || (c->op != COWSCOPE_CONTROL_FOLLOW && c->pid))
+	if (c->pad || (c->op != COWSCOPE_CONTROL_FOLLOW && c->op != COWSCOPE_CONTROL_RULE && c->pid))
 		return -EINVAL;
 	switch (c->op) {
 	case COWSCOPE_CONTROL_ENABLE:
@@ -84,6 +84,8 @@ static int do_control(struct open_file *of, void *arg)
 		return filter_follow(of, c->pid);
 	case COWSCOPE_CONTROL_FOLLOW_ALL:
 		return filter_follow_all(of);
+	case COWSCOPE_CONTROL_RULE:
+		return in_force_tell(c->rule);
 	default:
 		return -EINVAL;
 	}

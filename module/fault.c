@@ -4,6 +4,7 @@
 #include "compat/mm.h"
 #include "fault.h"
 #include "holders.h"
+#include "in_force.h"
 #include "page_state.h"
 #include "record.h"
 #include "ring.h"
@@ -16,7 +17,7 @@ struct memo {
 	struct cowscope_counts c;
 	u8 decision;
 	bool copied;
-	bool filled;
+	const struct cowscope_rule_in_force *k;	/* NULL: nothing yet */
 	struct cowscope_meaning m;
 };
 
@@ -40,17 +41,18 @@ static __always_inline bool same(const struct cowscope_counts *a, const struct c
 static const struct cowscope_meaning *meaning(const struct cowscope_counts *c,
 					      enum cowscope_decision decision, bool copied)
 {
+	const struct cowscope_rule_in_force *k = in_force();
 	struct memo *memo = &(*this_cpu_ptr(&memos))[(c->refcount + 2 * c->mapcount + decision) %
 						     MEMOS];
 
-	if (likely(memo->filled && memo->decision == decision && memo->copied == copied &&
+	if (likely(memo->k == k && memo->decision == decision && memo->copied == copied &&
 		   same(&memo->c, c)))
 		return &memo->m;
-	cowscope_mean(&memo->m, c, &page_state_rule, decision, copied);
+	cowscope_mean(&memo->m, c, k, decision, copied);
 	memo->c = *c;
 	memo->decision = decision;
 	memo->copied = copied;
-	memo->filled = true;
+	memo->k = k;
 	return &memo->m;
 }
 

@@ -8,7 +8,7 @@
 #include "filter.h"
 #include "format.h"
 #include "holders.h"
-#include "page_state.h"
+#include "in_force.h"
 #include "probes.h"
 #include "ring.h"
 #include "stats.h"
@@ -57,7 +57,7 @@ static int __init cowscope_init(void)
 		goto err_probes;
 	}
 	debugfs_init();
-	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(page_state_rule.rule),
+	pr_info("%s, rule %s, %s\n", COWSCOPE_VERSION, cowscope_rule_name(in_force()->rule),
 		says[enable]);
 	return 0;
 

@@ -5,13 +5,6 @@
 #include "compat/mm.h"
 #include "page_state.h"
 
-const struct cowscope_rule_in_force page_state_rule = {
-	.rule = COMPAT_RULE,
-	.large = COMPAT_LARGE_RULE,
-	.pmd = COMPAT_PMD_RULE,
-	.huge_zero = COMPAT_HUGE_ZERO,
-};
-
 #define WORD(p, member)								\
 	(((unsigned long *)(p))[offsetof(struct page, member) / sizeof(long)])
 

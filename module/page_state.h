@@ -7,9 +7,6 @@
 #include "compat/pgtable.h"
 #include "rules.h"
 
-/* How this kernel decides. */
-extern const struct cowscope_rule_in_force page_state_rule;
-
 /* A present or absent PTE as records have it. */
 static __always_inline u64 page_state_pack(pte_t pte)
 {

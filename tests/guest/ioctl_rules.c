@@ -253,11 +253,10 @@ static void padding(void)
 	unsigned int bit;
 	char rule[64];
 
-	BREAK(EINVAL, COWSCOPE_INFO, a->info.pad = 1, "INFO: padding");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.pad = 1, "CONTROL: padding");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.pid = 1, "CONTROL: pid of ENABLE");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = 0, "CONTROL: operation 0");
-	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = COWSCOPE_CONTROL_COUNT + 1,
+	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = COWSCOPE_CONTROL_RULE + 1,
 	      "CONTROL: unknown operation");
 	BREAK(EINVAL, COWSCOPE_CONTROL, a->control.op = ~0U, "CONTROL: operation -1");
 	BREAK(EINVAL, COWSCOPE_STATS, a->stats.pad = 1, "STATS: padding");
@@ -421,6 +420,36 @@ static void control_rules(void)
 	       !a->info.version[sizeof(a->info.version) - 1], "INFO: version is a string");
 }
 
+/* What is told of the rule in force is believed, if it can be. */
+static void told_rules(void)
+{
+	unsigned int was, rule;
+
+	fill(COWSCOPE_INFO);
+	dev(fd, COWSCOPE_INFO, a);
+	was = a->info.rule;
+	tap_ok(was < COWSCOPE_RULES && a->info.rule_found <= 1, "INFO: a rule in force");
+	BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_RULE,
+	      a->control.rule = COWSCOPE_RULES), "CONTROL: no such RULE");
+	BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_RULE,
+	      a->control.rule = ~0U), "CONTROL: RULE -1");
+	BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_RULE,
+	      a->control.pad = 1), "CONTROL: padding of RULE");
+	if (!kernel_has(5, 19))
+		BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_RULE,
+		      a->control.rule = COWSCOPE_RULE_EXCLUSIVE),
+		      "CONTROL: RULE exclusive without PageAnonExclusive");
+	fill(COWSCOPE_INFO);
+	dev(fd, COWSCOPE_INFO, a);
+	tap_eq(a->info.rule, was, "INFO: the same rule after that");
+	for (rule = 0; rule < (kernel_has(5, 19) ? COWSCOPE_RULES : COWSCOPE_RULE_EXCLUSIVE); rule++) {
+		tap_eq(dev_control(fd, COWSCOPE_CONTROL_RULE, rule), 0, "CONTROL: RULE %u", rule);
+		dev(fd, COWSCOPE_INFO, a);
+		tap_ok(a->info.rule == rule && a->info.rule_found == 1, "INFO: says so, and how");
+	}
+	tap_eq(dev_control(fd, COWSCOPE_CONTROL_RULE, was), 0, "CONTROL: RULE as it was");
+}
+
 static void filter_rules(void)
 {
 	int other = dev_open();
@@ -504,6 +533,7 @@ int main(void)
 	id_rules();
 	page_rules();
 	control_rules();
+	told_rules();
 	filter_rules();
 
 	let_go();

@@ -77,11 +77,20 @@ int dev_pages(int fd, pid_t pid, const void *addr, size_t count, struct cowscope
 	return err ? err : ps.count == count ? 0 : -ERANGE;
 }
 
-int dev_control(int fd, unsigned int op, unsigned int pid)
+int dev_control(int fd, unsigned int op, unsigned int value)
 {
-	struct cowscope_control c = { .size = sizeof(c), .op = op, .pid = pid };
+	struct cowscope_control c = { .size = sizeof(c), .op = op, .pid = value };
 
 	return dev(fd, COWSCOPE_CONTROL, &c);
+}
+
+unsigned int dev_rule(int fd)
+{
+	struct cowscope_info info = { .size = sizeof(info) };
+
+	if (dev(fd, COWSCOPE_INFO, &info))
+		tap_bail("INFO");
+	return info.rule;
 }
 
 int module_load(const char *parameters)

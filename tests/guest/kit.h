@@ -23,7 +23,8 @@ int dev_read(int fd, unsigned int id, uint64_t offset, void *data, size_t length
 int dev_write(int fd, unsigned int id, uint64_t offset, const void *data, size_t length);
 int dev_pin_state(int fd, unsigned int id, uint64_t offset, struct cowscope_pin_state *s);
 int dev_pages(int fd, pid_t pid, const void *addr, size_t count, struct cowscope_page *out);
-int dev_control(int fd, unsigned int op, unsigned int pid);
+int dev_control(int fd, unsigned int op, unsigned int value);
+unsigned int dev_rule(int fd);	/* enum cowscope_rule in force */
 
 /* The module, which must be there; 0 or an errno. */
 int module_load(const char *parameters);

@@ -454,13 +454,17 @@ struct cowscope_info {
 	__u64 rings_offset;	/* [out] bytes */
 	__u64 ring_stride;	/* [out] bytes from ring to ring */
 	__u32 ring_data_offset;	/* [out] bytes from a ring to its records */
-	__u32 rule;		/* [out] enum cowscope_rule in force here */
+	__u32 rule;		/* [out] enum cowscope_rule in force here, as far
+				 * as is known
+				 */
 	__u32 events;		/* [out] 1 << enum cowscope_event for each that
 				 * this kernel lets cowscope see
 				 */
 	__u32 enabled;		/* [out] enum cowscope_recording */
 	__u32 large_rule;	/* [out] enum cowscope_large_rule in force here */
-	__u32 pad;
+	__u32 rule_found;	/* [out] how `rule` is known. 0: kernels of this
+				 * version go by it; 1: told by CONTROL
+				 */
 	char version[16];	/* [out] of the module */
 };
 
@@ -479,6 +483,12 @@ struct cowscope_info {
  * follows nobody any more; what FILTER set stays. The filter belongs to the open
  * file that set it. ESRCH: no such process. EBUSY: another open file has set one.
  * EOPNOTSUPP: this kernel has no sched_process_fork tracepoint to follow.
+ *
+ * RULE tells by which `rule` the kernel's do_wp_page() decides, as somebody has
+ * found by experiment: a kernel may be patched. Predictions go by it from now on,
+ * of whichever open file and until the module is unloaded; told again, the last
+ * one counts. EINVAL: no such rule, or COWSCOPE_RULE_EXCLUSIVE on a kernel without
+ * PageAnonExclusive.
  */
 enum cowscope_control_op {
 	COWSCOPE_CONTROL_ENABLE = 1,
@@ -486,12 +496,16 @@ enum cowscope_control_op {
 	COWSCOPE_CONTROL_FOLLOW,
 	COWSCOPE_CONTROL_FOLLOW_ALL,
 	COWSCOPE_CONTROL_COUNT,
+	COWSCOPE_CONTROL_RULE,
 };
 
 struct cowscope_control {
 	__u32 size;		/* [in] */
 	__u32 op;		/* [in] enum cowscope_control_op */
-	__u32 pid;		/* [in] of FOLLOW, else 0 */
+	union {
+		__u32 pid;	/* [in] of FOLLOW */
+		__u32 rule;	/* [in] of RULE: enum cowscope_rule */
+	};			/* else 0 */
 	__u32 pad;
 };
 
