@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "experiment.h"
 #include "kernels.h"
 #include "output.h"
 
@@ -51,6 +52,27 @@ int device_ioctl(const struct device *d, unsigned long command, void *arg)
 	return ret ? -errno : 0;
 }
 
+int device_control(const struct device *d, enum cowscope_control_op op, u32 value)
+{
+	struct cowscope_control arg = { .size = sizeof(arg), .op = op, .pid = value };
+
+	return device_ioctl(d, COWSCOPE_CONTROL, &arg);
+}
+
+/* Whoever comes first tells the module by which rule this kernel decides. */
+static void tell_rule(struct device *d)
+{
+	unsigned int rule;
+
+	if (d->info.rule_found)
+		return;
+	rule = experiment_rule(experiment());
+	if (rule < COWSCOPE_RULES && !device_control(d, COWSCOPE_CONTROL_RULE, rule)) {
+		d->info.rule = rule;
+		d->info.rule_found = 1;
+	}
+}
+
 int device_open(struct device *d)
 {
 	int err;
@@ -60,10 +82,13 @@ int device_open(struct device *d)
 	if (d->fd < 0)
 		return -errno;
 	err = device_ioctl(d, COWSCOPE_INFO, &d->info);
-	if (err)
+	if (err) {
 		close(d->fd);
+		return err;
+	}
 	d->recording = d->info.enabled;
-	return err;
+	tell_rule(d);
+	return 0;
 }
 
 void device_close(struct device *d)
@@ -112,13 +137,6 @@ const char *device_error(int err)
 	}
 	snprintf(text, sizeof(text), DEVICE_PATH ": %s", strerror(-err));
 	return text;
-}
-
-int device_control(const struct device *d, enum cowscope_control_op op, u32 pid)
-{
-	struct cowscope_control arg = { .size = sizeof(arg), .op = op, .pid = pid };
-
-	return device_ioctl(d, COWSCOPE_CONTROL, &arg);
 }
 
 int device_switch(struct device *d, unsigned int to)

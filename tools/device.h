@@ -21,6 +21,8 @@ struct device {
  * device_open - open /dev/cowscope and ask what it is
  * @d: filled in
  *
+ * If nobody has told the module the rule in force, finds it by experiment and
+ * tells; if that does not show it, .info.rule stays what the module was built for.
  * Returns 0, or a negative errno of which device_error() makes a sentence.
  */
 int device_open(struct device *d);
@@ -68,14 +70,15 @@ int device_ioctl(const struct device *d, unsigned long command, void *arg);
 int device_map(struct device *d);
 
 /**
- * device_control - switch recording, or filter by process
+ * device_control - switch recording, filter by process, or tell the rule
  * @d: the device; the filter lasts as long as it is open
  * @op: COWSCOPE_CONTROL_*
- * @pid: of COWSCOPE_CONTROL_FOLLOW, else 0
+ * @value: the pid of COWSCOPE_CONTROL_FOLLOW, the rule of COWSCOPE_CONTROL_RULE,
+ *	   else 0
  *
  * Returns 0 or a negative errno.
  */
-int device_control(const struct device *d, enum cowscope_control_op op, u32 pid);
+int device_control(const struct device *d, enum cowscope_control_op op, u32 value);
 
 /**
  * device_switch - switch recording, if that is not how it is

@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "device.h"
+#include "experiment.h"
 #include "format.h"
 #include "output.h"
 
@@ -135,17 +136,38 @@ static struct json_object *stats_json(const char *stats)
 	return object;
 }
 
+/*
+ * The rule that an experiment shows, whatever the module thinks, and how it did;
+ * failing that the module's, @module, if there is one.
+ */
+static const char *find_rule(const struct cowscope_info *module, char *how, size_t size)
+{
+	const struct experiment *e = experiment();
+	unsigned int rule = experiment_rule(e);
+
+	snprintf(how, size, "%s", experiment_text(e));
+	if (!module)
+		return rule < COWSCOPE_RULES ? cowscope_rule_name(rule) : NULL;
+	if (rule >= COWSCOPE_RULES)
+		rule = module->rule;
+	else if (rule != module->rule)
+		snprintf(how, size, "%s; the module goes by %s", experiment_text(e),
+			 cowscope_rule_name(module->rule));
+	return cowscope_rule_name(rule);
+}
+
 static void status_json(const struct cowscope_info *info, const char *release, const char *stats)
 {
 	struct json_object *object = json_object_new_object();
-	char filter[512];
+	char filter[512], how[256];
 
 	json_object_object_add(object, "loaded", json_object_new_boolean(true));
 	json_add(object, "version", info->version);
 	json_add(object, "command_version", COWSCOPE_VERSION);
 	json_add(object, "kernel", release);
 	json_object_object_add(object, "supported", json_object_new_boolean(kernel_supported()));
-	json_add(object, "rule", cowscope_rule_name(info->rule));
+	json_add(object, "rule", find_rule(info, how, sizeof(how)));
+	json_add(object, "rule_shown", how);
 	json_object_object_add(object, "recording",
 			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_ON));
 	json_object_object_add(object, "counting",
@@ -165,7 +187,8 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	const u32 all = (1u << COWSCOPE_EVENTS) - 2;
 	u64 missed = stats_missed(stats);
 	unsigned int state = info->enabled < ARRAY_SIZE(states) ? info->enabled : 0;
-	char events[256], filter[512];
+	char events[256], filter[512], how[256];
+	const char *rule = find_rule(info, how, sizeof(how));
 
 	printf("module     %s%s, recording is %s%s%s\n", info->version,
 	       strcmp(info->version, COWSCOPE_VERSION) ? " (the command is " COWSCOPE_VERSION ")" : "",
@@ -173,7 +196,7 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	printf("kernel     %s, %s: %s\n", release,
 	       kernel_supported() ? "one of those supported" : "not one of those supported",
 	       kernel_list());
-	printf("rule       %s\n", cowscope_rule_name(info->rule));
+	printf("rule       %s (%s)\n", rule, how);
 	list_events(events, sizeof(events), info->events);
 	printf("sees       %s\n", events);
 	if (~info->events & all) {
@@ -190,6 +213,24 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	print_probes();
 }
 
+/* What can be said without the module. */
+static void status_unloaded(void)
+{
+	char how[256];
+	const char *rule = find_rule(NULL, how, sizeof(how));
+
+	if (output.json) {
+		struct json_object *object = json_object_new_object();
+
+		json_object_object_add(object, "loaded", json_object_new_boolean(false));
+		json_add(object, "rule", rule);
+		json_add(object, "rule_shown", how);
+		json_print(object);
+	} else {
+		printf("rule       %s (%s)\n", rule ? rule : "not known", how);
+	}
+}
+
 int cmd_status(int argc, char **argv)
 {
 	struct device d;
@@ -200,8 +241,10 @@ int cmd_status(int argc, char **argv)
 	if (next_option(argc, argv, "", NULL) != -1 || optind != argc)
 		usage_error("no arguments are taken");
 	err = device_open(&d);
-	if (err)
+	if (err) {
+		status_unloaded();
 		return fail("%s", device_error(err));
+	}
 	stats = device_stats(&d);
 	if (!stats || uname(&u)) {
 		err = errno;

@@ -37,8 +37,10 @@ say_balances() {
 	return $unbalanced
 }
 
+# The command tells the module by which rule this kernel decides.
 loaded() {
 	insmod $module "$@" || { echo "Bail out! insmod $*"; exit 1; }
+	cowscope status >/dev/null || { echo "Bail out! cowscope status"; exit 1; }
 }
 
 unloaded() {

@@ -17,7 +17,9 @@
 
 #include "act.h"
 
-#define EXCLUSIVE	kernel_has(5, 19)
+#define EXCLUSIVE	(dev_rule(fd) == COWSCOPE_RULE_EXCLUSIVE)
+#define MAPCOUNT	(dev_rule(fd) == COWSCOPE_RULE_MAPCOUNT)
+#define OWN_REUSED	(dev_rule(fd) != COWSCOPE_RULE_PAGE_COUNT)	/* held or not */
 
 static int fd;
 static char *mem;
@@ -80,13 +82,13 @@ static void swapped_read(void)
 	(void)peek(mem);
 	act_begin(mem, PAGE);
 	poke(mem, 'B');
-	if (!EXCLUSIVE)
+	if (!OWN_REUSED)
 		act_leaves("pte copy pin_lost anon", mem, 'B', "swapped out, held, read, written");
 	else
 		/* Later kernels make it writable when it is read. */
 		act_leaves(kernel_has(6, 12) ? "" : "pte reuse fine anon", mem, 'B',
 			   "swapped out, held, read, written");
-	tap_eq(act_held(id), EXCLUSIVE ? 'B' : 'A', "... its holder sees that, or not");
+	tap_eq(act_held(id), OWN_REUSED ? 'B' : 'A', "... its holder sees that, or not");
 	act_unpin(id);
 	gone();
 }
@@ -273,16 +275,16 @@ static void thp_by_ptes(void)
 	before = pfn_of(thp + 9 * PAGE);
 	act_begin(thp, HUGE);
 	poke(thp + 9 * PAGE, 'B');
-	act_leaves(EXCLUSIVE ? "pte reuse fine anon" : "pte copy superfluous anon", thp + 9 * PAGE, 'B',
+	act_leaves(OWN_REUSED ? "pte reuse fine anon" : "pte copy superfluous anon", thp + 9 * PAGE, 'B',
 		   "a page of a huge one");
-	tap_ok((pfn_of(thp + 9 * PAGE) == before) == EXCLUSIVE &&
+	tap_ok((pfn_of(thp + 9 * PAGE) == before) == OWN_REUSED &&
 	       COWSCOPE_STATE_ORDER(act.fault[0].state) == 9, "... in place or not, of a large folio");
 	wait_status(fork() ?: (_exit(0), 0));
 	drain();
 	act_begin(thp, HUGE);
 	poke(thp + 11 * PAGE, 'C');
 	/* All its references are mappings by this process: seen since 6.15. */
-	act_leaves(kernel_has(6, 15) ? "pte reuse fine anon" : "pte copy superfluous anon",
+	act_leaves(MAPCOUNT || kernel_has(6, 15) ? "pte reuse fine anon" : "pte copy superfluous anon",
 		   thp + 11 * PAGE, 'C', "... after a fork that is over");
 	munmap(thp, HUGE);
 }

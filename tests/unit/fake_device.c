@@ -54,7 +54,8 @@ static int info(struct cowscope_info *arg)
 		.size = sizeof(*arg), .cpus = 1, .ring_records = RECORDS, .tasks = TASKS,
 		.map_size = MAP_SIZE, .rings_offset = RINGS_OFFSET,
 		.ring_stride = MAP_SIZE - RINGS_OFFSET, .ring_data_offset = PAGE,
-		.rule = rule ? atoi(rule) : COWSCOPE_RULE_EXCLUSIVE, .enabled = 1,
+		.rule = rule ? atoi(rule) : COWSCOPE_RULE_EXCLUSIVE, .rule_found = 1,
+		.enabled = 1,
 	};
 	return 0;
 }

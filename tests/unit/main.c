@@ -7,7 +7,7 @@
 
 static const struct group *const groups[] = {
 	&format_group, &rules_group, &ring_group, &reader_group, &recording_group, &output_group,
-	&summary_group, &judge_group, &match_group,
+	&summary_group, &judge_group, &match_group, &experiment_group,
 };
 
 struct cowscope_record lost_pin(void)

@@ -29,7 +29,7 @@ struct group {
 };
 
 extern const struct group format_group, rules_group, ring_group, reader_group, recording_group,
-	output_group, summary_group, judge_group, match_group;
+	output_group, summary_group, judge_group, match_group, experiment_group;
 
 #define GROUP(what, table)							\
 	const struct group what##_group = { #what, table, ARRAY_SIZE(table) }

@@ -12,6 +12,12 @@ scenario {
 	title = "clear_refs takes the write bit, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
 	expect = {
+		mapcount = {
+			get_ro = "B reuse fine refcount=2 mapcount=1",
+			pin_ro = "B none",
+			pin_rw_longterm = "B none",
+			vmsplice = "B reuse fine refcount=2 mapcount=1",
+		},
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
 			pin_ro = "B none",

@@ -18,7 +18,7 @@ local lost = {
 scenario {
 	title = "fork after the reference, then the parent writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
-	expect = { page_count = lost, exclusive = lost },
+	expect = { mapcount = lost, page_count = lost, exclusive = lost },
 }
 
 function story(holder)

@@ -15,6 +15,12 @@ scenario {
 	title = "UFFDIO_WRITEPROTECT and back, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
 	expect = {
+		mapcount = {
+			get_ro = "B reuse fine refcount=2 mapcount=1",
+			pin_ro = "B reuse fine refcount=1025 mapcount=1",
+			pin_rw_longterm = "B reuse fine refcount=1025 mapcount=1",
+			vmsplice = "B reuse fine refcount=2 mapcount=1",
+		},
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
 			pin_ro = "A copy pin_lost refcount=1025 mapcount=1",

@@ -3,8 +3,9 @@
 -- CVE-2020-29374. Android's zygote forks children that it does not trust. A
 -- child takes a reference to a page that it still shares with its parent and
 -- unmaps the page; now the parent is the only one that maps it. The mapcount
--- rule, up to Linux 5.8, let the parent reuse it, and the child read what the
--- parent wrote. Jann Horn's report of it led to the page_count rule.
+-- rule, up to Linux 5.8, lets the parent reuse it, and the child reads what the
+-- parent writes: a leak, which nobody but the child can know of if the reference
+-- is in a pipe. Jann Horn's report of it led to the page_count rule.
 --
 -- No kernel since 5.9 leaks: the child must go on reading the old byte. A copy
 -- made for that is needed, not wasted. Where the child pins, it does so on a
@@ -15,6 +16,12 @@ scenario {
 	title = "a child keeps a reference and unmaps, then the parent writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice" },
 	expect = {
+		mapcount = {
+			get_ro = "B reuse leak refcount=2 mapcount=1",
+			pin_ro = "B reuse leak refcount=1025 mapcount=1",
+			pin_rw_longterm = "A reuse fine refcount=1 mapcount=1",
+			vmsplice = "B reuse fine refcount=2 mapcount=1",
+		},
 		page_count = {
 			get_ro = "A copy needed refcount=2 mapcount=1",
 			pin_ro = "A copy needed refcount=1025 mapcount=1",
