@@ -67,11 +67,11 @@ $(B)/%.o: %.c $(GENERATED) | need-libs
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(lib-cflags) -MMD -MP -c -o $@ $<
 
-# The series of tests/kernels, for error texts.
+# The series of tests/kernels that one can install, for error texts.
 $(B)/kernels.h: tests/kernels
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)awk '$$1 !~ /^#/ && NF { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
+	$(Q)awk '$$1 !~ /^#/ && NF && $$4 !~ /^linux-source-/ { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
 		END { print "" }' $< > $@
 
 ##@ Test

@@ -122,8 +122,17 @@ rows() { awk '!/^#/ && NF' "$kernel_list"; }
 
 names() { rows | awk '{ print $1 }'; }
 
+# Those that Debian builds, with packages of their own for dkms and headers.
+stock_names() { rows | awk '$4 !~ /^linux-source-/ { print $1 }'; }
+
 # row_field NAME N
 row_field() { rows | awk -v name="$1" -v n="$2" '$1 == name { print $n }'; }
+
+# is_built NAME: it is built here, from the package in its last column.
+is_built() { [[ $(row_field "$1" 4) == linux-source-* ]]; }
+
+# recipe_dir NAME: what it is built by: `config`, and `change.patch`.
+recipe_dir() { echo "$kernel_list.d/$1"; }
 
 # kernel_name KERNEL: the row that KERNEL means.
 kernel_name() {
@@ -135,6 +144,15 @@ kernel_name() {
 	else
 		die "no kernel named '$1'; there are: $(names | tr '\n' ' ')newest"
 	fi
+}
+
+# stock_name KERNEL: likewise, if it is one that Debian builds.
+stock_name() {
+	local name
+
+	name=$(kernel_name "$1") || exit
+	! is_built "$name" || die "$name is built here, not by Debian: this runs on $(stock_names | tr '\n' ' ')"
+	echo "$name"
 }
 
 # --- the archive's index ---------------------------------------------------
@@ -212,15 +230,21 @@ index_files() {
 				    $1 in want'
 }
 
-# Every kernel of every row that has an image and headers of one version.
+# Every kernel of every row that has an image and headers of one version, or the
+# source that it is built from: that makes a release VERSION-SUFFIX of its own.
 list_candidates() {
 	local name suites pattern flavour suite file
 
 	while read -r name suites pattern flavour; do
 		while read -r suite file; do
-			/usr/lib/apt/apt-helper cat-file "$file" | awk -v suite="$suite" -v flavour="$flavour" '
+			/usr/lib/apt/apt-helper cat-file "$file" |
+				awk -v suite="$suite" -v flavour="$flavour" -v suffix="-${name#*-}" '
 				$1 == "Package:" { package = $2 }
 				$1 == "Version:" { version = $2 }
+				NF == 0 && package == flavour {
+					print "image", suite, version suffix, version
+					print "headers", suite, version suffix, version
+				}
 				NF == 0 && package ~ "^linux-(image|headers)-[0-9]+[.][0-9]+[.][0-9].*-" flavour "(-unsigned)?$" {
 					kind = package ~ /^linux-image/ ? "image" : "headers"
 					release = package
@@ -272,9 +296,9 @@ release_of() {
 	local name suite release version
 
 	read -r name suite release version < <(newest_of_rows | awk -v name="$1" '$1 == name') ||
-		die "$1: no kernel with image and headers in $(row_field "$1" 2)"
+		die "$1: no kernel with image and headers, or no source, in $(row_field "$1" 2)"
 	case $version in
-	"$name".*) ;;
+	"${name%%-*}".*) ;;
 	*) note "NOTE: $name: $suite now carries ${version%%-*}; running that" ;;
 	esac
 	echo "$release"
