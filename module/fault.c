@@ -168,6 +168,17 @@ static bool contradicts(enum cowscope_decision decision, enum cowscope_decision 
 	return decision != predicted && decides(decision) && decides(predicted);
 }
 
+/* As long as nobody has told the rule in force, it may be any that decides so. */
+static bool by_some_rule(u8 rules, enum cowscope_decision decision)
+{
+	unsigned int rule;
+
+	for (rule = 0; rule < COWSCOPE_RULES; rule++)
+		if (COWSCOPE_RULES_WOULD(rules, rule) == decision)
+			return true;
+	return false;
+}
+
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
 	       u64 after, bool copied, vm_fault_t ret)
 {
@@ -187,8 +198,12 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	}
 	m = meaning(&f->c, decision, copied);
 	predicted = f->by_rule ? m->predicted : f->predicted;
-	if (unlikely(contradicts(decision, predicted)) && page_changed(f, decision, copied))
-		predicted = COWSCOPE_RACED;
+	if (unlikely(contradicts(decision, predicted))) {
+		if (page_changed(f, decision, copied))
+			predicted = COWSCOPE_RACED;
+		else if (!in_force_found() && by_some_rule(m->rules, decision))
+			predicted = COWSCOPE_EITHER;
+	}
 
 	stats_fault(&f->c, decision, predicted, m);
 	stats_inc(probe[probe].ended);

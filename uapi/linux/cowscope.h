@@ -138,7 +138,8 @@ enum cowscope_decision {
 	COWSCOPE_FAILED,	/* out of memory, SIGBUS, poisoned page */
 	COWSCOPE_EITHER,	/* as a prediction only: it hangs on what cannot
 				 * be read (whose LRU cache, a swap slot's users,
-				 * a filesystem's page_mkwrite)
+				 * a filesystem's page_mkwrite), or on the rule
+				 * in force, until that is told (CONTROL's RULE)
 				 */
 	COWSCOPE_DECISIONS
 };
