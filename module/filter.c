@@ -228,7 +228,7 @@ void filter_exit(void)
 
 u32 filter_mm_tgid(struct mm_struct *mm)
 {
-	u32 tgid = 0;
+	u32 tgid = mm == current->mm ? current->tgid : 0;
 #ifdef CONFIG_MEMCG
 	struct task_struct *owner;
 

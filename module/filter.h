@@ -87,7 +87,10 @@ static inline bool filter_pass_record(const struct cowscope_record *r)
 	return !filter_active() || filter_passes_record(r);
 }
 
-/* The tgid whose memory it is, 0 if not known. Any context. */
+/*
+ * The tgid whose memory it is; 0 if not known, as another process's is on a kernel
+ * without CONFIG_MEMCG. Any context.
+ */
 u32 filter_mm_tgid(struct mm_struct *mm);
 
 #endif

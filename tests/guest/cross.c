@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <linux/kernel-page-flags.h>
 
@@ -381,27 +380,14 @@ static void answer(void)
 	}
 }
 
-/* Some kernels keep no mapcounts of a large folio's pages: then none is shown. */
-static bool configured(const char *line)
-{
-	static char text[512 * 1024];
-	struct utsname u;
-	char path[256];
-
-	uname(&u);
-	snprintf(path, sizeof(path), "/boot/config-%s", u.release);
-	if (!read_file(path, text, sizeof(text)))
-		tap_bail("%s: %s", path, strerror(errno));
-	return strstr(text, line);
-}
-
 void cross_begin(void)
 {
 	char *mem = map_anon(PAGE);
 
 	poke(mem, 'A');
 	fd = dev_open();
-	no_page_mapcount = configured("\nCONFIG_NO_PAGE_MAPCOUNT=y\n");
+	/* Some kernels keep no mapcounts of a large folio's pages: then none is shown. */
+	no_page_mapcount = kernel_configured("NO_PAGE_MAPCOUNT");
 	ksm_is_all = FLAG(kpageflags(PM_PFN(pagemap_one(mem))), KPF_KSM);
 	if (ksm_is_all)
 		tap_skip("KSM against kpageflags", "this kernel says it of every anonymous page");

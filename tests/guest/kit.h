@@ -77,6 +77,7 @@ size_t present(const void *mem, size_t pages);
 /* Has KSM merge a range, then stop; "2" into its file run undoes it. */
 bool ksm_merge(void *mem, size_t length);
 bool kernel_has(int major, int minor);
+bool kernel_configured(const char *option);	/* without its CONFIG_ */
 void drain(void);		/* LRU caches of all CPUs, as far as they go */
 
 /* One access each, which the compiler may not leave out or move. */

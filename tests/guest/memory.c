@@ -134,6 +134,20 @@ bool kernel_has(int major, int minor)
 	return a > major || (a == major && b >= minor);
 }
 
+bool kernel_configured(const char *option)
+{
+	static char text[512 * 1024];
+	struct utsname u;
+	char buf[256];
+
+	uname(&u);
+	snprintf(buf, sizeof(buf), "/boot/config-%s", u.release);
+	if (!read_file(buf, text, sizeof(text)))
+		tap_bail("%s: %s", buf, strerror(errno));
+	snprintf(buf, sizeof(buf), "\nCONFIG_%s=y\n", option);
+	return strstr(text, buf);
+}
+
 int test_file(void)
 {
 	const char *dir = getenv("TEST_DIR");

@@ -356,7 +356,9 @@ struct cowscope_record {
 				};
 			};
 			__u64 op_duration; /* ns */
-			__u32 target;	/* tgid whose memory it is; fork: the
+			__u32 target;	/* tgid whose memory it is, 0 if that is not
+					 * known (another process's, on a kernel
+					 * without CONFIG_MEMCG); fork: the
 					 * child's pid; fork_range: 0
 					 */
 			__u32 seen;	/* pages looked at, none when uffd_wp
