@@ -15,7 +15,7 @@
 
 /* The page that is tried, and the pipe that refers to it. */
 struct trial {
-	volatile char *page;
+	char *page;
 	size_t length;
 	int pipe[2];
 };
@@ -24,6 +24,12 @@ static bool failed(struct experiment *e, const char *what)
 {
 	snprintf(e->trouble, sizeof(e->trouble), "%s: %s", what, strerror(errno));
 	return false;
+}
+
+/* A store that the compiler may not leave out or move. */
+static void poke(char *at, char c)
+{
+	__atomic_store_n(at, c, __ATOMIC_RELEASE);
 }
 
 static bool prepare(struct trial *t, struct experiment *e)
@@ -36,7 +42,7 @@ static bool prepare(struct trial *t, struct experiment *e)
 	if (page == MAP_FAILED)
 		return failed(e, "mmap");
 	t->page = page;
-	*t->page = 'A';
+	poke(t->page, 'A');
 	if (pipe(t->pipe))
 		return failed(e, "pipe");
 	iov = (struct iovec){ page, 1 };
@@ -54,8 +60,8 @@ static bool write_protect(struct trial *t, struct experiment *e)
 		close(fd);
 	if (done)
 		return true;
-	if (mprotect((void *)t->page, t->length, PROT_READ) ||
-	    mprotect((void *)t->page, t->length, PROT_READ | PROT_WRITE))
+	if (mprotect(t->page, t->length, PROT_READ) ||
+	    mprotect(t->page, t->length, PROT_READ | PROT_WRITE))
 		return failed(e, "mprotect");
 	return true;
 }
@@ -78,7 +84,7 @@ static void try(struct experiment *e, bool (*between)(struct trial *t, struct ex
 
 	if (!prepare(&t, e) || !between(&t, e))
 		return;
-	*t.page = 'B';
+	poke(t.page, 'B');
 	if (read(t.pipe[0], saw, 1) != 1)
 		failed(e, "read from the pipe");
 }
