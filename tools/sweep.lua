@@ -14,23 +14,25 @@
 local all_holders = { "get_ro", "get_rw", "pin_ro", "pin_rw", "pin_ro_longterm",
 		      "pin_rw_longterm", "vmsplice" }
 local few_holders = { "get_ro", "pin_ro", "pin_rw", "vmsplice" }
+-- Who holds such a page for writing has broken COW and holds a small page.
+local file_holders = { "get_ro", "pin_ro", "pin_rw", "pin_ro_longterm", "vmsplice" }
 
-local all_protectors = { "none", "clear_refs", "uffd_wp", "mprotect", "mprotect_clear_refs",
-			 "fork", "fork_exit", "fork_unmap", "fork_write", "fork_write_exit",
-			 "fork_mprotect", "child_writes", "child_writes_alone" }
-local with_swap = { "swap", table.unpack(all_protectors) }
-local of_files = { "none", "clear_refs", "uffd_wp", "mprotect", "fork", "fork_exit" }
+local of_huge = { "none", "clear_refs", "uffd_wp", "mprotect", "fork", "fork_exit",
+		  "fork_unmap", "fork_write", "child_writes", "child_writes_alone" }
+local of_small = { "swap", "mprotect_clear_refs", "fork_write_exit", "fork_mprotect",
+		   table.unpack(of_huge) }
+local of_files = { "none", "clear_refs", "mprotect", "fork" }
 
 -- How the page is mapped, and what it is filled with: what is not written to is
 -- not made anonymous.
 local mappings = {
-	{ "small",   { "map small", "write A" },   with_swap,      all_holders },
-	{ "pmd",     { "map pmd", "write A" },     all_protectors, few_holders },
-	{ "pte",     { "map pte", "write A" },     all_protectors, few_holders },
-	{ "hugetlb", { "map hugetlb", "write A" }, all_protectors, few_holders },
-	{ "file",    { "map file", "touch" },      of_files,       all_holders },
-	{ "shared",  { "map shared", "write A" },  of_files,       few_holders },
-	{ "zero",    { "map zero", "touch" },      of_files,       all_holders },
+	{ "small",   { "map small", "write A" },   of_small, all_holders },
+	{ "pmd",     { "map pmd", "write A" },     of_huge,  few_holders },
+	{ "pte",     { "map pte", "write A" },     of_huge,  few_holders },
+	{ "hugetlb", { "map hugetlb", "write A" }, of_huge,  few_holders },
+	{ "file",    { "map file", "touch" },      of_files, file_holders },
+	{ "shared",  { "map shared", "write A" },  of_files, few_holders },
+	{ "zero",    { "map zero", "touch" },      of_files, file_holders },
 }
 
 -- What goes on until the write. In capitals the slots where somebody may come to
