@@ -156,8 +156,11 @@
 	/* --- folding and filtering ------------------------------------------- */
 
 	function fold(group, folded) {
+		const button = group.querySelector("tr.group button");
+		if (!button)	/* only its sums are here */
+			return;
 		group.classList.toggle("folded", folded);
-		group.querySelector("tr.group button").setAttribute("aria-expanded", String(!folded));
+		button.setAttribute("aria-expanded", String(!folded));
 	}
 
 	function filter() {
@@ -179,7 +182,8 @@
 				shown += here;
 				rows++;
 			}
-			group.hidden = !any;
+			group.hidden = !any && !(group.querySelector("tr.row") ? false :
+				words.every((word) => about.toLowerCase().includes(word)));
 		}
 		id("matrix").classList.toggle("searched", shown < rows);
 		id("shown").value = `${shown} of ${rows} rows`;
@@ -218,7 +222,8 @@
 	id("filter").addEventListener("input", filter);
 	id("filter").addEventListener("submit", (event) => event.preventDefault());
 	id("fold").addEventListener("click", () => {
-		const groups = all("#matrix tbody"), folded = groups.some((group) => !group.classList.contains("folded"));
+		const groups = all("#matrix tbody").filter((group) => group.querySelector("tr.group button")),
+			folded = groups.some((group) => !group.classList.contains("folded"));
 		groups.forEach((group) => fold(group, folded));
 		id("fold").textContent = folded ? "unfold all" : "fold all";
 	});

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Put behind the page by tests/matrix/run: clicks at each cell, and compares what
-// is to be seen to what the guests said. Leaves its lines in place of the page.
+// Put behind the page by tests/matrix/run: clicks at each cell, of a sweep's at one
+// of each group, kernel and meaning, and compares what is to be seen to what the
+// guests said. Leaves its lines in place of the page.
 "use strict";
 (async () => {
 	const id = (name) => document.getElementById(name);
@@ -34,6 +35,7 @@
 		return meanings[story.verdict] || "coherent";
 	};
 	const nameOf = (story) => story.scenario + (story.holder ? "." + story.holder : "");
+	const inSweep = (story) => story.holder && story.holder.includes(".");
 	const fieldsOf = ({ ts, comm, pid, cpu, event, ...fields }) => `: ${event}: ` +
 		Object.entries(fields).map(([key, value]) => `${key}=${value === null ? "-" : value}`).join(" ");
 
@@ -61,9 +63,8 @@
 		if (decodeURIComponent(location.hash) !== "#" + button.id)
 			return `has the address ${location.hash}`;
 		const text = panel.textContent;
-		const inSweep = story.holder && story.holder.includes(".");
 		const wanted = [story.title, story.reason, story.expected, ...(story.why || "").trim().split("\n")];
-		if (!inSweep || !["coherent", "needed", "skipped"].includes(meaningOf(story)))
+		if (!inSweep(story) || !["coherent", "needed", "skipped"].includes(meaningOf(story)))
 			wanted.push(...story.steps.map((step) => step.line), ...story.records.map(fieldsOf));
 		const missing = wanted.find((part) => part && !text.includes(part));
 		if (missing)
@@ -78,18 +79,23 @@
 			!document.querySelector("#matrix td.absent"),
 			`${stories.length} cells, one for each story and kernel`, `there are ${cells.length}`);
 
-		const inside = [], panels = [];
+		const inside = [], panels = [], clicked = new Set();
 		for (const story of stories) {
 			const name = `${nameOf(story)}.${story.kernel}`, button = id(name);
 			const wrong = button ? wrongCell(story, button) : "is not there";
 			if (wrong)
 				inside.push(`${name} ${wrong}`);
-			const unlike = button ? await wrongPanel(story, button) : null;
+			const kind = inSweep(story) ?
+				[story.holder.split(".")[0], story.kernel, meaningOf(story)].join() : name;
+			if (!button || clicked.has(kind) || panels.length > 10)
+				continue;
+			clicked.add(kind);
+			const unlike = await wrongPanel(story, button);
 			if (unlike)
 				panels.push(`${name} ${unlike}`);
 		}
 		none(inside, "each cell is where it belongs and says what was seen");
-		none(panels, "a click at a cell shows its story, the records and the reason");
+		none(panels, `a click shows the story, the records and the reason: ${clicked.size} cells`);
 
 		document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
 		ok(await until(() => panel.hidden), "Escape closes the story");
