@@ -51,10 +51,8 @@ static void write_again(int sig, siginfo_t *info, void *context)
 /* Shifts the two threads against each other, from round to round. */
 static void wander(lua_Integer steps)
 {
-	volatile lua_Integer i;
-
-	for (i = 0; i < steps; i++)
-		;
+	while (steps--)
+		asm volatile("");
 }
 
 static bool set_uffd_wp(bool on)
@@ -138,7 +136,7 @@ static int read_held(u32 id, char *c)
  */
 static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 {
-	volatile char *page = (void *)(uintptr_t)race.addr;
+	char *page = (void *)(uintptr_t)race.addr;
 	const char old = *page, first = 'a' + (i * 2) % 26, second = 'b' + (i * 2) % 26;
 	struct cowscope_pin pin = {
 		.size = sizeof(pin), .addr = race.addr, .length = sysconf(_SC_PAGESIZE),
@@ -155,7 +153,7 @@ static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 	err = hold_page(&pin);
 	held = frame();
 	if (!err) {
-		*page = first;
+		__atomic_store_n(page, first, __ATOMIC_RELAXED);
 		err = read_held(pin.id, &during);
 	}
 	await(&race.ended);
@@ -164,7 +162,7 @@ static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 
 	after = frame();
 	t->moved += (before != held) + (held != after);
-	*page = second;
+	__atomic_store_n(page, second, __ATOMIC_RELAXED);
 	t->moved += after != frame();
 	state.id = unpin.id = pin.id;
 	err = read_held(pin.id, &then);
@@ -173,7 +171,8 @@ static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 	if (err)
 		return err;
 
-	story_check(L, *page == second, "round %lld: the owner does not read what it wrote",
+	story_check(L, __atomic_load_n(page, __ATOMIC_RELAXED) == second,
+		    "round %lld: the owner does not read what it wrote",
 		    (long long)i);
 	story_check(L, (during == old || during == first) &&
 		    (then == second || then == first || then == old),

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: GPL-2.0
 --
 -- The zygote leak by way of swap: memory is short, the parent's page goes to the
--- swap cache, and the parent's write brings it back. do_swap_page() decided by
--- itself there, by mappings and swap entries, until Linux 5.17, so on Debian's 5.10
--- the child reads what the parent writes. Since 5.19 the swap entry remembers whether the page was exclusive.
+-- swap cache, and the parent's write brings it back. Up to Linux 5.17
+-- do_swap_page() decides by itself there, by mappings and swap entries, so on
+-- Debian's 5.10 the child reads what the parent writes. Since 5.19 the swap entry
+-- remembers whether the page was exclusive.
 
 -- Whose the pipe is cannot be known; the byte that the child reads tells.
 local leaks = { get_ro = "B reuse leak", vmsplice = "B reuse fine" }
