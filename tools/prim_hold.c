@@ -35,7 +35,6 @@ static const struct {
 	{ "pin_rw_longterm",
 	  COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE | COWSCOPE_PIN_LONGTERM },
 	{ "vmsplice", HOLD_VMSPLICE },
-	{ "speculative", 0 },
 };
 
 u32 prim_holder(lua_State *L, const char *name)

@@ -11,6 +11,7 @@
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -25,8 +26,8 @@ static struct race {
 	u64 addr;
 	int fd;			/* clear_refs or a userfaultfd */
 	lua_Integer rounds;
-	lua_Integer begun;	/* rounds that the first thread began ... */
-	lua_Integer ended;	/* ... and the other one ended */
+	sem_t begun;		/* rounds that the first thread began ... */
+	sem_t ended;		/* ... and the other one ended */
 	int error;		/* of the other, or 0 */
 	struct sigaction old;	/* SIGSEGV as it was */
 } race;
@@ -50,10 +51,8 @@ static void write_again(int sig, siginfo_t *info, void *context)
 /* Shifts the two threads against each other, from round to round. */
 static void wander(lua_Integer steps)
 {
-	volatile lua_Integer i;
-
-	for (i = 0; i < steps; i++)
-		;
+	while (steps--)
+		asm volatile("");
 }
 
 static bool set_uffd_wp(bool on)
@@ -83,10 +82,10 @@ static bool protect(void)
 	}
 }
 
-static void await(const lua_Integer *count, lua_Integer value)
+static void await(sem_t *rounds)
 {
-	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) < value)
-		sched_yield();
+	while (sem_wait(rounds))
+		;
 }
 
 static void *protector(void *unused)
@@ -94,11 +93,11 @@ static void *protector(void *unused)
 	lua_Integer i;
 
 	for (i = 1; i <= race.rounds; i++) {
-		await(&race.begun, i);
+		await(&race.begun);
 		wander(i * 677 % 32768);
 		if (!race.error && !protect())
 			race.error = errno;
-		__atomic_store_n(&race.ended, i, __ATOMIC_RELEASE);
+		sem_post(&race.ended);
 	}
 	return NULL;
 }
@@ -137,7 +136,7 @@ static int read_held(u32 id, char *c)
  */
 static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 {
-	volatile char *page = (void *)(uintptr_t)race.addr;
+	char *page = (void *)(uintptr_t)race.addr;
 	const char old = *page, first = 'a' + (i * 2) % 26, second = 'b' + (i * 2) % 26;
 	struct cowscope_pin pin = {
 		.size = sizeof(pin), .addr = race.addr, .length = sysconf(_SC_PAGESIZE),
@@ -149,21 +148,21 @@ static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 	char during = 0, then = 0;
 	int err;
 
-	__atomic_store_n(&race.begun, i, __ATOMIC_RELEASE);
+	sem_post(&race.begun);
 	wander(i * 1409 % 32768);
 	err = hold_page(&pin);
 	held = frame();
 	if (!err) {
-		*page = first;
+		__atomic_store_n(page, first, __ATOMIC_RELAXED);
 		err = read_held(pin.id, &during);
 	}
-	await(&race.ended, i);
+	await(&race.ended);
 	if (err)
 		return err;
 
 	after = frame();
 	t->moved += (before != held) + (held != after);
-	*page = second;
+	__atomic_store_n(page, second, __ATOMIC_RELAXED);
 	t->moved += after != frame();
 	state.id = unpin.id = pin.id;
 	err = read_held(pin.id, &then);
@@ -172,7 +171,8 @@ static int play_round(lua_State *L, lua_Integer i, u32 flags, struct tally *t)
 	if (err)
 		return err;
 
-	story_check(L, *page == second, "round %lld: the owner does not read what it wrote",
+	story_check(L, __atomic_load_n(page, __ATOMIC_RELAXED) == second,
+		    "round %lld: the owner does not read what it wrote",
 		    (long long)i);
 	story_check(L, (during == old || during == first) &&
 		    (then == second || then == first || then == old),
@@ -206,7 +206,8 @@ static int play(lua_State *L, u32 flags, struct tally *t)
 			err = -play_round(L, i, flags, t);
 			story_collect(L);
 		}
-		__atomic_store_n(&race.begun, race.rounds, __ATOMIC_RELEASE);
+		for (; i <= race.rounds; i++)
+			sem_post(&race.begun);
 		pthread_join(thread, NULL);
 	}
 	sigaction(SIGSEGV, &race.old, NULL);
@@ -228,7 +229,7 @@ static lua_Integer copies_since(size_t from)
 }
 
 /*
- * race(memory, { protect =, holder = "get_ro", rounds = 500 })
+ * race(memory, { protect =, holder = "get_ro", rounds = 200 })
  *	-> { rounds =, copies =, lost = }
  *
  * A second thread write-protects the first page and lifts that, by "clear_refs",
@@ -259,13 +260,15 @@ static int run_race(lua_State *L)
 	flags = prim_holder(L, luaL_optstring(L, -1, "get_ro"));
 	luaL_argcheck(L, flags != HOLD_VMSPLICE, 2, "holder: not a pipe");
 	lua_getfield(L, 2, "rounds");
-	race.rounds = luaL_optinteger(L, -1, 500);
+	race.rounds = luaL_optinteger(L, -1, 200);
 	luaL_argcheck(L, race.rounds > 0 && race.rounds <= ROUNDS_MAX, 2, "rounds: 1 to 100000");
 	if (race.protection == PROTECT_CLEAR_REFS)
 		race.fd = open_clear_refs(L);
 	else if (race.protection == PROTECT_UFFD_WP)
 		race.fd = prim_uffd(L, a);
 
+	sem_init(&race.begun, 0, 0);
+	sem_init(&race.ended, 0, 0);
 	story_collect(L);
 	t.from = story.records.count;
 	err = play(L, flags, &t);

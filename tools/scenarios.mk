@@ -3,8 +3,8 @@
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
 SCENARIOS := control clear_refs uffd_wp clear_refs_uffd_wp mprotect fork_after fork_exit \
-	look_alike passer_by crowd zygote zygote_before zygote_thp zygote_before_thp \
-	zygote_hugetlb zygote_before_hugetlb \
+	look_alike crowd zygote zygote_before zygote_thp zygote_before_thp \
+	zygote_hugetlb zygote_before_hugetlb zygote_swap \
 	fork_exit_pmd fork_exit_pte three_processes thp_parts \
 	race_clear_refs race_uffd_wp race_mprotect
 
