@@ -56,7 +56,7 @@ struct pm_scan_arg {
 
 /* What userfaultfd is wanted for. */
 struct use {
-	const char *what;
+	const char *what;	/* its name, and since when there is one */
 	u64 features;
 	u64 mode;
 	unsigned int needs;	/* _UFFDIO_*: the memory must allow it */
@@ -79,19 +79,19 @@ static void need_uffd(lua_State *L, struct area *a, const struct use *use)
 	if (fd < 0)
 		prim_skip(L, "userfaultfd: %s", strerror(errno));
 	if (ioctl(fd, UFFDIO_API, &api))
-		prim_skip(L, "this kernel's userfaultfd cannot %s", use->what);
+		prim_skip(L, "this kernel's userfaultfd has no %s", use->what);
 	if (ioctl(fd, UFFDIO_REGISTER, &reg) && errno != EINVAL)
 		prim_failed(L, "UFFDIO_REGISTER");
 	if (!(reg.ioctls & 1ULL << use->needs))
-		prim_skip(L, "userfaultfd cannot %s this kind of memory", use->what);
+		prim_skip(L, "userfaultfd has no %s for this kind of memory", use->what);
 	a->uffd = fd;
 }
 
 int prim_uffd(lua_State *L, struct area *a)
 {
 	static const struct use use = {
-		"write-protect", UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP,
-		_UFFDIO_WRITEPROTECT,
+		"UFFDIO_WRITEPROTECT (Linux 5.7)", UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+		UFFDIO_REGISTER_MODE_WP, _UFFDIO_WRITEPROTECT,
 	};
 
 	need_uffd(L, a, &use);
@@ -131,7 +131,8 @@ static int area_uffd_wp(lua_State *L)
 static int area_uffd_move(lua_State *L)
 {
 	static const struct use use = {
-		"move", UFFD_FEATURE_MOVE, UFFDIO_REGISTER_MODE_MISSING, _UFFDIO_MOVE,
+		"UFFDIO_MOVE (Linux 6.8)", UFFD_FEATURE_MOVE, UFFDIO_REGISTER_MODE_MISSING,
+		_UFFDIO_MOVE,
 	};
 	struct area *to = prim_area(L, 2), *from = prim_area(L, 1);
 	struct uffdio_move move = { .dst = to->addr, .src = from->addr, .len = from->length };
@@ -155,7 +156,7 @@ static int area_uffd_move(lua_State *L)
 static int area_pagemap_scan(lua_State *L)
 {
 	static const struct use use = {
-		"write-protect asynchronously",
+		"UFFD_FEATURE_WP_ASYNC (Linux 6.7)",
 		UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_ASYNC,
 		UFFDIO_REGISTER_MODE_WP, _UFFDIO_WRITEPROTECT,
 	};

@@ -21,6 +21,7 @@ echo "# begin numa"
 ./numa
 echo "# end numa $?"
 # The scenarios that one node lets skip.
+echo 1 >/proc/sys/kernel/numa_balancing
 echo "# begin two_nodes"
 cowscope run --ktap migrate numa
 echo "# end two_nodes $?"

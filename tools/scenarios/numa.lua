@@ -2,9 +2,9 @@
 --
 -- NUMA balancing makes memory PROT_NONE now and then, to see from where it is
 -- used. The next touch makes the PTE as it was, or writable by way of a write
--- fault on a page that is exclusive. Kernels of the page_count rule leave a page
--- alone that has more than one reference, as that fault would copy it; later
--- ones leave alone what is pinned, and reuse the rest.
+-- fault on a page that is exclusive. 5.10 and 6.1 leave a page alone that has
+-- more than one reference, as that fault would have copied it; 6.12 and later
+-- leave alone what is pinned, and reuse the rest.
 
 scenario {
 	title = "NUMA balancing comes by a held page, then the owner writes",
