@@ -84,6 +84,24 @@ static void make_buffer(lua_State *L, struct copy *c, size_t page)
 		prim_failed(L, "userfaultfd");
 }
 
+/*
+ * It stops before it finds out what it cannot read, so that is asked before. Not
+ * by itself: to pin a page twice moves it to another LRU list, which takes a
+ * reference for as long as it waits in a cache.
+ */
+static void try(lua_State *L, const struct hold *h, size_t page)
+{
+	int fd = memfd_create("cowscope", MFD_CLOEXEC);
+	u64 offset;
+
+	if (process_vm_readv(getpid(), NULL, 0, NULL, 0, 0))
+		prim_skip(L, "process_vm_readv: %s", strerror(errno));
+	for (offset = 0; offset < h->length; offset += page)
+		if (pwrite(fd, (void *)(uintptr_t)(h->addr + offset), 1, 0) != 1)
+			prim_failed(L, "process_vm_readv");
+	close(fd);
+}
+
 static void take(lua_State *L, struct hold *h)
 {
 	const size_t page = sysconf(_SC_PAGESIZE);
@@ -98,6 +116,7 @@ static void take(lua_State *L, struct hold *h)
 	c->room = make_room(L, h->addr - page, page);
 	c->from = (struct iovec){ (void *)(uintptr_t)(h->addr - 1), h->length + 1 };
 	make_buffer(L, c, page);
+	try(L, h, page);
 	errno = pthread_create(&c->thread, NULL, copy_memory, c);
 	if (errno)
 		prim_failed(L, "pthread_create");

@@ -6,7 +6,7 @@
 scenario {
 	title = "the primitives do what the manual says",
 	holders = { "pins", "references", "writes", "swap", "sharing", "pmd", "pte", "hugetlb",
-		    "trace", "uring_fixed", "vm_readv", "direct_write", "direct_read",
+		    "trace", "uring_fixed", "vm_readv", "direct_write", "direct_read", "refused",
 		    "moving", "merging", "scanning", "cpus" },
 }
 
@@ -270,6 +270,20 @@ function tell.direct_write()
 	more:unpin()
 	ref:unpin()
 	held(0, "given back")
+end
+
+-- Memory that nobody may look at cannot be held.
+local function refused(how)
+	local page = map()
+	page:mprotect "none"
+	local ok, why = pcall(hold, page, how)
+	check(not ok and tostring(why):match "Bad address", how .. ": refused")
+end
+
+function tell.refused()
+	for _, how in ipairs { "uring_fixed", "vm_readv", "direct_write", "direct_read" } do
+		refused(how)
+	end
 end
 
 function tell.direct_read()
