@@ -133,15 +133,43 @@ static int do_stats(struct open_file *of, void *arg)
 	return err;
 }
 
+/* HOLD's and MIRROR's structs are PIN's, with other flags. */
+static int take(struct open_file *of, struct cowscope_pin *p, u32 allowed, u32 kind)
+{
+	int err;
+
+	if (p->pad || p->flags & ~allowed)
+		return -EINVAL;
+	p->flags |= kind;
+	err = pins_take(&of->pins, p);
+	p->flags &= ~kind;
+	return err;
+}
+
 static int do_pin(struct open_file *of, void *arg)
 {
-	struct cowscope_pin *p = arg;
+	return take(of, arg, COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE | COWSCOPE_PIN_LONGTERM |
+		    COWSCOPE_PIN_FAST, 0);
+}
 
-	return p->pad ? -EINVAL : pins_take(&of->pins, p);
+static int do_hold(struct open_file *of, void *arg)
+{
+	BUILD_BUG_ON(sizeof(struct cowscope_hold) != sizeof(struct cowscope_pin) ||
+		     offsetof(struct cowscope_hold, pad) != offsetof(struct cowscope_pin, flags) ||
+		     offsetof(struct cowscope_hold, id) != offsetof(struct cowscope_pin, id));
+	return take(of, arg, 0, COWSCOPE_PIN_SPECULATIVE);
+}
+
+static int do_mirror(struct open_file *of, void *arg)
+{
+	BUILD_BUG_ON(sizeof(struct cowscope_mirror) != sizeof(struct cowscope_pin) ||
+		     offsetof(struct cowscope_mirror, id) != offsetof(struct cowscope_pin, id));
+	return take(of, arg, COWSCOPE_MIRROR_WRITE | COWSCOPE_MIRROR_GET | COWSCOPE_MIRROR_KEEP,
+		    COWSCOPE_PIN_MIRROR);
 }
 
 /* Its id did not reach the caller. */
-static void undo_pin(struct open_file *of, const void *arg)
+static void undo_take(struct open_file *of, const void *arg)
 {
 	const struct cowscope_pin *p = arg;
 
@@ -277,7 +305,7 @@ static const struct command {
 	[_IOC_NR(COWSCOPE_INFO)]	= { COWSCOPE_INFO, do_info },
 	[_IOC_NR(COWSCOPE_CONTROL)]	= { COWSCOPE_CONTROL, do_control },
 	[_IOC_NR(COWSCOPE_STATS)]	= { COWSCOPE_STATS, do_stats },
-	[_IOC_NR(COWSCOPE_PIN)]		= { COWSCOPE_PIN, do_pin, undo_pin },
+	[_IOC_NR(COWSCOPE_PIN)]		= { COWSCOPE_PIN, do_pin, undo_take },
 	[_IOC_NR(COWSCOPE_UNPIN)]	= { COWSCOPE_UNPIN, do_unpin },
 	[_IOC_NR(COWSCOPE_READ)]	= { COWSCOPE_READ, do_read },
 	[_IOC_NR(COWSCOPE_WRITE)]	= { COWSCOPE_WRITE, do_write },
@@ -285,6 +313,8 @@ static const struct command {
 	[_IOC_NR(COWSCOPE_PAGE_STATE)]	= { COWSCOPE_PAGE_STATE, do_page_state },
 	[_IOC_NR(COWSCOPE_MARK)]	= { COWSCOPE_MARK, do_mark },
 	[_IOC_NR(COWSCOPE_FILTER)]	= { COWSCOPE_FILTER, do_filter },
+	[_IOC_NR(COWSCOPE_HOLD)]	= { COWSCOPE_HOLD, do_hold, undo_take },
+	[_IOC_NR(COWSCOPE_MIRROR)]	= { COWSCOPE_MIRROR, do_mirror, undo_take },
 };
 
 /* What is common to all: size, zero tail, copying in and out. */

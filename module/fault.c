@@ -177,11 +177,12 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 	/* A split of the huge zero page leaves small ones: its holders lose it then. */
 	if (copied || (decision == COWSCOPE_SPLIT &&
 		       COWSCOPE_STATE_KIND(f->c.state) == COWSCOPE_KIND_ZERO)) {
-		unsigned int lost = holders_lost(f->mm, f->addr, f->before, after, f->c.state,
-						 f->pages);
-
-		/* A pin may have come between entry and copy: lost as well. */
-		f->c.held_own = max(f->c.held_own, lost);
+		/*
+		 * Whoever holds it by now has lost it: also a pin that came after
+		 * entry, and not one that was returned meanwhile.
+		 */
+		f->c.held_own = holders_lost(f->mm, f->addr, f->before, after, f->c.state,
+					     f->pages);
 	}
 	m = meaning(&f->c, decision, copied);
 	predicted = f->by_rule ? m->predicted : f->predicted;

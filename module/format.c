@@ -29,6 +29,9 @@ static const struct flag {
 	{ COWSCOPE_PIN_WRITE, "write" },
 	{ COWSCOPE_PIN_LONGTERM, "longterm" },
 	{ COWSCOPE_PIN_FAST, "fast" },
+	{ COWSCOPE_PIN_SPECULATIVE, "speculative" },
+	{ COWSCOPE_PIN_MIRROR, "mirror" },
+	{ COWSCOPE_PIN_MIRROR_KEEP, "keep" },
 };
 
 /* Text that grows in a buffer and is cut off where that ends. */
@@ -310,10 +313,23 @@ static void add_holder(const struct sink *s)
 {
 	u32 bits = s->r->flags & ~PIN_GET;
 
-	if (!(bits & COWSCOPE_PIN_FOLL_PIN))
+	if (!(bits & (COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_SPECULATIVE | COWSCOPE_PIN_MIRROR)) ||
+	    bits & COWSCOPE_PIN_MIRROR_GET)
 		bits |= PIN_GET;
 	add_number(s, "id", s->r->holder);
 	add_flags(s, "flags", pin_flags, ARRAY_SIZE(pin_flags), bits);
+}
+
+static void add_mirror(const struct sink *s)
+{
+	add_number(s, "id", s->r->mirror);
+	add_word(s, "reason", cowscope_invalidation_name(s->r->arg));
+	add_number(s, "target", s->r->target);
+	add_range(s);
+	add_number(s, "pages", s->r->seen);
+	add_number(s, "dropped", s->r->changed);
+	add_number(s, "kept", s->r->held);
+	add_end(s);
 }
 
 static void add_mark(const struct sink *s)
@@ -370,6 +386,9 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 		add_holder(&s);
 		add_hex(&s, "addr", r->addr);
 		add_change(&s, "pfn", put_pfn, true);
+		break;
+	case COWSCOPE_EVENT_MIRROR:
+		add_mirror(&s);
 		break;
 	case COWSCOPE_EVENT_MARK:
 		add_mark(&s);

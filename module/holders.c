@@ -37,36 +37,37 @@ static struct hlist_head *bucket(unsigned long pfn)
 	return &hash[hash_long(pfn, HASH_BITS_)];
 }
 
-void holders_add(struct holder *holder, struct held_page *nodes, struct page **pages,
-		 unsigned long count, unsigned long addr)
+void holders_add(struct held_page *node, struct holder *holder, struct page *page,
+		 unsigned long addr)
 {
-	unsigned long i;
-
-	atomic_long_add(count, &held_pages);
-	for (i = 0; i < count; i++) {
-		struct held_page *node = &nodes[i];
-
-		node->holder = holder;
-		node->pfn = page_to_pfn(pages[i]);
-		node->addr = addr + i * PAGE_SIZE;
-		spin_lock(&hash_lock);
-		hlist_add_head_rcu(&node->hash, bucket(node->pfn));
-		spin_unlock(&hash_lock);
-		cond_resched();
-	}
+	node->holder = holder;
+	node->pfn = page_to_pfn(page);
+	node->addr = addr;
+	atomic_long_inc(&held_pages);
+	spin_lock(&hash_lock);
+	hlist_add_head_rcu(&node->hash, bucket(node->pfn));
+	spin_unlock(&hash_lock);
 }
 
-void holders_remove(struct held_page *nodes, unsigned long count)
+void holders_remove(struct held_page *node)
 {
-	unsigned long i;
+	spin_lock(&hash_lock);
+	hlist_del_rcu(&node->hash);
+	spin_unlock(&hash_lock);
+	atomic_long_dec(&held_pages);
+}
 
-	for (i = 0; i < count; i++) {
-		spin_lock(&hash_lock);
-		hlist_del_rcu(&nodes[i].hash);
-		spin_unlock(&hash_lock);
-		cond_resched();
-	}
-	atomic_long_sub(count, &held_pages);
+/* Who passes by goes on its way. */
+static bool passes_by(const struct holder *holder)
+{
+	return holder->flags & COWSCOPE_PIN_SPECULATIVE;
+}
+
+/* A mirror that lets go when it is told, which is before the page is replaced. */
+static bool lets_go(const struct holder *holder)
+{
+	return holder->flags & COWSCOPE_PIN_MIRROR &&
+	       !(holder->flags & COWSCOPE_PIN_MIRROR_KEEP);
 }
 
 /* References that one holder adds to its folio's count (mm/gup.c). */
@@ -140,7 +141,8 @@ static __always_inline void look_at(struct held_page *node, void *ctx)
 
 	c->held_refs += weight(node->holder, c->state);
 	c->folio_pins += is_pin;
-	if (node->pfn - look->m.pfn >= look->pages)
+	if (node->pfn - look->m.pfn >= look->pages ||
+	    passes_by(node->holder) || lets_go(node->holder))
 		return;
 	c->held++;
 	c->held_pins += is_pin;
@@ -209,7 +211,7 @@ static __always_inline void lose(struct held_page *node, void *ctx)
 	struct cowscope_record *r;
 	unsigned int i;
 
-	if (!through(node, &loss->m))
+	if (passes_by(holder) || !through(node, &loss->m))
 		return;
 	atomic_long_inc(&holder->lost);
 	loss->pages++;

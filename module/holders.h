@@ -27,12 +27,12 @@ struct held_page {
 int holders_init(void);
 void holders_exit(void);
 
-/* Makes the @count @pages at @addr known as held; @nodes has room. May sleep. */
-void holders_add(struct holder *holder, struct held_page *nodes, struct page **pages,
-		 unsigned long count, unsigned long addr);
+/* Makes a page that is held and mapped at @addr known as such. Does not sleep. */
+void holders_add(struct held_page *node, struct holder *holder, struct page *page,
+		 unsigned long addr);
 
 /* ... and no longer. */
-void holders_remove(struct held_page *nodes, unsigned long count);
+void holders_remove(struct held_page *node);
 
 /**
  * holders_look_range - fill in who holds pages of a folio
@@ -45,7 +45,8 @@ void holders_remove(struct held_page *nodes, unsigned long count);
  *	its holders are found wherever it was moved; the zero page, a KSM or file
  *	page only counts as held through this address.
  *
- * Any context; a few loads while nobody holds anything.
+ * Whom a copy cannot leave behind, as it passes by or is told in time, counts in
+ * held_refs alone. Any context; a few loads while nobody holds anything.
  */
 void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
 			struct mm_struct *mm, unsigned long addr);
@@ -77,7 +78,8 @@ unsigned long holders_pinned(unsigned long pfn, unsigned long pages);
  *
  * Writes a pin_lost record for each holder of a page before that took it
  * through @mm, with the first of its pages; returns how many pages they hold,
- * each counted for each holder. In a probe handler.
+ * each counted for each holder. One that passes by loses nothing. In a probe
+ * handler.
  */
 unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after, u32 state,
 			  unsigned long pages);

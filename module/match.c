@@ -75,6 +75,7 @@ static bool range(const struct cowscope_record *r, u64 *from, u64 *to)
 	case COWSCOPE_EVENT_FORK_RANGE:
 	case COWSCOPE_EVENT_UFFD_WP:
 	case COWSCOPE_EVENT_PAGEMAP_SCAN:
+	case COWSCOPE_EVENT_MIRROR:
 		*from = r->start;
 		*to = r->end;
 		return true;

@@ -50,10 +50,12 @@ void page_view_held(struct cowscope_page *out, struct mm_struct *mm, u64 addr,
 		    struct page *page)
 {
 	struct cowscope_counts c;
-	pte_t pte = mk_pte(page, PAGE_READONLY);
+	pte_t pte = page ? mk_pte(page, PAGE_READONLY) : __pte(0);
+	unsigned long pfn = page ? page_to_pfn(page) : 0;
+	u64 pack = COWSCOPE_PTE_READ;
 
+	if (page)
+		pack |= COWSCOPE_PTE_PRESENT | pfn;
 	page_state_read(&c, NULL, mm, 0, pte, COWSCOPE_LEVEL_NONE);
-	fill_page(out, mm, addr,
-		  COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(page),
-		  page_to_pfn(page), &c);
+	fill_page(out, mm, addr, pack, pfn, &c);
 }

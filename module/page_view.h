@@ -16,7 +16,7 @@
 void page_view_mapped(struct cowscope_page *page, struct mm_struct *mm, u64 addr,
 		      unsigned long vm_flags);
 
-/* The same of a page that the caller holds, wherever it is mapped now. */
+/* The same of a page that the caller holds, wherever it is mapped now; NULL: none. */
 void page_view_held(struct cowscope_page *out, struct mm_struct *mm, u64 addr,
 		    struct page *page);
 

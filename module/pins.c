@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A reference or pin is found through the set of its open file, and stays as
- * long as an ioctl uses it. Probe handlers find it through its holder.
+ * A reference, pin or mirror is found through the set of its open file, and stays
+ * as long as an ioctl uses it. Probe handlers find it through its holder.
  */
 #include <linux/ctype.h>
 #include <linux/kref.h>
@@ -14,7 +14,9 @@
 #include <linux/vmalloc.h>
 #include "compat/mm.h"
 #include "holders.h"
+#include "mirror.h"
 #include "page_view.h"
+#include "pin_pages.h"
 #include "pins.h"
 #include "ring.h"
 #include "stats.h"
@@ -25,7 +27,6 @@
  * of a small page adds GUP_PIN_COUNTING_BIAS, 2^10.
  */
 #define PAGES_MAX	(1L << 20)
-#define BATCH		512ul		/* pages at a time under mmap_lock */
 
 struct pin {
 	struct rcu_head rcu;
@@ -37,8 +38,9 @@ struct pin {
 	char comm[TASK_COMM_LEN];
 	unsigned long addr;
 	unsigned long count;
+	struct mirror *mirror;		/* NULL: it is these pages */
 	struct page **pages;
-	struct held_page nodes[];
+	struct held_page nodes[];	/* none of a mirror, which has its own */
 };
 
 static atomic_long_t all_pages;
@@ -52,64 +54,14 @@ void pin_set_init(struct pin_set *set)
 	INIT_LIST_HEAD(&set->pins);
 }
 
-static void put_pages(u32 flags, struct page **pages, unsigned long count)
+/* What it holds as its nth page. */
+static void look_held(struct pin *pin, unsigned long nth, struct cowscope_page *page)
 {
-	bool dirty = flags & COWSCOPE_PIN_WRITE;
-	unsigned long i;
-
-	if (flags & COWSCOPE_PIN_FOLL_PIN) {
-		unpin_user_pages_dirty_lock(pages, count, dirty);
-		return;
-	}
-	for (i = 0; i < count; i++) {
-		if (dirty)
-			set_page_dirty_lock(pages[i]);
-		put_page(pages[i]);
-		cond_resched();
-	}
-}
-
-/* All of it or an error; sleeps. */
-static int get_pages(u32 flags, unsigned long addr, struct page **pages, unsigned long count)
-{
-	bool pin = flags & COWSCOPE_PIN_FOLL_PIN;
-	unsigned int gup = 0;
-	unsigned long done = 0;
-	long got;
-
-	if (flags & COWSCOPE_PIN_WRITE)
-		gup |= FOLL_WRITE;
-	if (flags & COWSCOPE_PIN_LONGTERM)
-		gup |= FOLL_LONGTERM;
-
-	while (done < count) {
-		unsigned long start = addr + done * PAGE_SIZE;
-		unsigned long n = min(count - done, BATCH);
-
-		if (fatal_signal_pending(current)) {
-			got = -EINTR;
-			goto err;
-		}
-		if (flags & COWSCOPE_PIN_FAST) {
-			got = pin ? pin_user_pages_fast(start, n, gup, pages + done) :
-				    get_user_pages_fast(start, n, gup, pages + done);
-		} else if (mmap_read_lock_killable(current->mm)) {
-			got = -EINTR;
-		} else {
-			got = pin ? compat_pin_user_pages(start, n, gup, pages + done) :
-				    compat_get_user_pages(start, n, gup, pages + done);
-			mmap_read_unlock(current->mm);
-		}
-		if (got <= 0)
-			goto err;
-		done += got;
-		cond_resched();
-	}
-	return 0;
-
-err:
-	put_pages(flags & ~COWSCOPE_PIN_WRITE, pages, done);
-	return got ? got : -EFAULT;
+	if (pin->mirror)
+		mirror_look(pin->mirror, nth, page);
+	else
+		page_view_held(page, pin->holder.mm, pin->addr + nth * PAGE_SIZE,
+			       pin->pages[nth]);
 }
 
 static void record_pin(struct pin *pin, enum cowscope_event event)
@@ -117,7 +69,7 @@ static void record_pin(struct pin *pin, enum cowscope_event event)
 	struct cowscope_record *r;
 	struct cowscope_page page;
 
-	page_view_held(&page, pin->holder.mm, pin->addr, pin->pages[0]);
+	look_held(pin, 0, &page);
 	preempt_disable();
 	r = ring_begin_unprobed(event, pin->holder.mm);
 	if (r) {
@@ -136,61 +88,127 @@ static void record_pin(struct pin *pin, enum cowscope_event event)
 
 static int check(const struct cowscope_pin *arg)
 {
-	if (arg->flags & ~(COWSCOPE_PIN_FOLL_PIN | COWSCOPE_PIN_WRITE |
-			   COWSCOPE_PIN_LONGTERM | COWSCOPE_PIN_FAST))
-		return -EINVAL;
 	if (arg->flags & COWSCOPE_PIN_LONGTERM && !(arg->flags & COWSCOPE_PIN_FOLL_PIN))
+		return -EINVAL;
+	if (arg->flags & COWSCOPE_PIN_MIRROR_KEEP && !(arg->flags & COWSCOPE_PIN_MIRROR_GET))
 		return -EINVAL;
 	if (!arg->length || (arg->addr | arg->length) & ~PAGE_MASK)
 		return -EINVAL;
 	if (arg->addr + arg->length < arg->addr || arg->addr + arg->length > TASK_SIZE_MAX)
 		return -EFAULT;
+	if (arg->length >> PAGE_SHIFT > PAGES_MAX)
+		return -ENOSPC;
 	return 0;
 }
 
-int pins_take(struct pin_set *set, struct cowscope_pin *arg)
+/* Counts its pages, against the caller's limit and in all. */
+static int charge(struct mm_struct *mm, unsigned long count)
 {
-	struct mm_struct *mm = current->mm;
-	unsigned long count;
-	struct pin *pin;
+	int err = -ENOSPC;
+
+	if (atomic_long_add_return(count, &all_pages) <= PAGES_MAX)
+		err = account_locked_vm(mm, count, true);
+	if (err)
+		atomic_long_sub(count, &all_pages);
+	return err;
+}
+
+static void uncharge(struct mm_struct *mm, unsigned long count)
+{
+	account_locked_vm(mm, count, false);
+	atomic_long_sub(count, &all_pages);
+}
+
+static struct pin *new_pin(const struct cowscope_pin *arg)
+{
+	unsigned long count = arg->length >> PAGE_SHIFT;
+	unsigned long nodes = arg->flags & COWSCOPE_PIN_MIRROR ? 0 : count;
+	struct pin *pin = kvzalloc(struct_size(pin, nodes, nodes), GFP_KERNEL_ACCOUNT);
 	char *c;
-	int err = check(arg);
 
-	if (err)
-		return err;
-	if (arg->length >> PAGE_SHIFT > PAGES_MAX)
-		return -ENOSPC;
-	count = arg->length >> PAGE_SHIFT;
-	if (atomic_long_add_return(count, &all_pages) > PAGES_MAX) {
-		err = -ENOSPC;
-		goto err_held;
-	}
-	err = account_locked_vm(mm, count, true);
-	if (err)
-		goto err_held;
-
-	err = -ENOMEM;
-	pin = kvzalloc(struct_size(pin, nodes, count), GFP_KERNEL_ACCOUNT);
 	if (!pin)
-		goto err_account;
-	pin->pages = kvcalloc(count, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
-	if (!pin->pages)
-		goto err_pin;
-	err = get_pages(arg->flags, arg->addr, pin->pages, count);
-	if (err)
-		goto err_pages;
-
+		return NULL;
 	kref_init(&pin->refs);
+	do {
+		pin->holder.id = atomic_inc_return(&last_id);
+	} while (!pin->holder.id);
 	pin->holder.flags = arg->flags;
+	pin->holder.mm = current->mm;
 	pin->pid = current->tgid;
 	get_task_comm(pin->comm, current);
 	for (c = pin->comm; *c; c++)
 		if (!isprint(*c))
 			*c = '?';
-	pin->holder.mm = mm;
-	mmgrab(mm);
 	pin->addr = arg->addr;
 	pin->count = count;
+	return pin;
+}
+
+static void free_pin(struct pin *pin)
+{
+	kvfree(pin->pages);
+	kvfree_rcu(pin, rcu);
+}
+
+static int get_pages(struct pin *pin)
+{
+	pin->pages = kvcalloc(pin->count, sizeof(*pin->pages), GFP_KERNEL_ACCOUNT);
+	if (!pin->pages)
+		return -ENOMEM;
+	return pin_pages_get(pin->holder.flags, pin->addr, pin->pages, pin->count);
+}
+
+static int get_mirror(struct pin *pin)
+{
+	struct mirror *mirror = mirror_new(&pin->holder, pin->addr, pin->count);
+
+	if (IS_ERR(mirror))
+		return PTR_ERR(mirror);
+	pin->mirror = mirror;
+	return 0;
+}
+
+/* Gives back what get_pages() or get_mirror() got. */
+static void put_held(struct pin *pin, u32 flags)
+{
+	if (pin->mirror)
+		mirror_free(pin->mirror);
+	else
+		pin_pages_put(flags, pin->pages, pin->count);
+}
+
+static void known(struct pin *pin, bool on)
+{
+	unsigned long i;
+
+	for (i = 0; !pin->mirror && i < pin->count; i++) {
+		if (on)
+			holders_add(&pin->nodes[i], &pin->holder, pin->pages[i],
+				    pin->addr + i * PAGE_SIZE);
+		else
+			holders_remove(&pin->nodes[i]);
+		cond_resched();
+	}
+}
+
+int pins_take(struct pin_set *set, struct cowscope_pin *arg)
+{
+	struct pin *pin;
+	int err = check(arg);
+
+	if (err)
+		return err;
+	err = charge(current->mm, arg->length >> PAGE_SHIFT);
+	if (err)
+		return err;
+	err = -ENOMEM;
+	pin = new_pin(arg);
+	if (!pin)
+		goto err_charge;
+	err = arg->flags & COWSCOPE_PIN_MIRROR ? get_mirror(pin) : get_pages(pin);
+	if (err)
+		goto err_pin;
+	mmgrab(pin->holder.mm);
 
 	err = mutex_lock_killable(&set->lock);
 	if (err)
@@ -200,13 +218,10 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 		goto err_locked;
 	}
 	set->count++;
-	do {
-		pin->holder.id = atomic_inc_return(&last_id);
-	} while (!pin->holder.id);
 	mutex_lock(&all_lock);
 	list_add_tail(&pin->in_all, &all);
 	mutex_unlock(&all_lock);
-	holders_add(&pin->holder, pin->nodes, pin->pages, count, pin->addr);
+	known(pin, true);
 	list_add_tail(&pin->in_set, &set->pins);
 	arg->id = pin->holder.id;
 	record_pin(pin, COWSCOPE_EVENT_PIN);
@@ -216,16 +231,12 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 err_locked:
 	mutex_unlock(&set->lock);
 err_got:
-	mmdrop(mm);
-	put_pages(arg->flags & ~COWSCOPE_PIN_WRITE, pin->pages, count);
-err_pages:
-	kvfree(pin->pages);
+	mmdrop(pin->holder.mm);
+	put_held(pin, arg->flags & ~COWSCOPE_PIN_WRITE);
 err_pin:
-	kvfree(pin);
-err_account:
-	account_locked_vm(mm, count, false);
-err_held:
-	atomic_long_sub(count, &all_pages);
+	free_pin(pin);
+err_charge:
+	uncharge(current->mm, arg->length >> PAGE_SHIFT);
 	return err;
 }
 
@@ -233,12 +244,10 @@ static void pin_release(struct kref *refs)
 {
 	struct pin *pin = container_of(refs, struct pin, refs);
 
-	put_pages(pin->holder.flags, pin->pages, pin->count);
-	account_locked_vm(pin->holder.mm, pin->count, false);
-	atomic_long_sub(pin->count, &all_pages);
+	put_held(pin, pin->holder.flags);
+	uncharge(pin->holder.mm, pin->count);
 	mmdrop(pin->holder.mm);
-	kvfree(pin->pages);
-	kvfree_rcu(pin, rcu);
+	free_pin(pin);
 }
 
 /* Takes it out of its set, whose lock is held; it goes when nobody uses it. */
@@ -249,7 +258,7 @@ static void withdraw(struct pin_set *set, struct pin *pin)
 	mutex_lock(&all_lock);
 	list_del(&pin->in_all);
 	mutex_unlock(&all_lock);
-	holders_remove(pin->nodes, pin->count);
+	known(pin, false);
 	record_pin(pin, COWSCOPE_EVENT_UNPIN);
 	kref_put(&pin->refs, pin_release);
 }
@@ -301,20 +310,24 @@ void pin_set_release(struct pin_set *set)
 	mutex_unlock(&set->lock);
 }
 
-static int copy_page_part(struct page *page, size_t offset, size_t n, void __user *data,
-			  bool write)
+/* Part of a page, through @buf: a mirror's lock must not be held over a fault. */
+static int copy_part(struct pin *pin, unsigned long nth, size_t offset, size_t n, void *buf,
+		     void __user *data, bool write)
 {
-	void *at = kmap_local_page(page);
-	unsigned long left;
+	int err = 0;
 
-	if (write)
-		left = copy_from_user(at + offset, data, n);
-	else
-		left = copy_to_user(data, at + offset, n);
-	kunmap_local(at);
-	if (write)
-		set_page_dirty_lock(page);
-	return left ? -EFAULT : 0;
+	if (write && copy_from_user(buf, data, n))
+		return -EFAULT;
+	if (pin->mirror) {
+		err = mirror_access(pin->mirror, nth, offset, buf, n, write);
+	} else {
+		pin_pages_copy(pin->pages[nth], offset, buf, n, write);
+		if (write)
+			set_page_dirty_lock(pin->pages[nth]);
+	}
+	if (!err && !write && copy_to_user(data, buf, n))
+		err = -EFAULT;
+	return err;
 }
 
 int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
@@ -322,6 +335,7 @@ int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
 	void __user *data = u64_to_user_ptr(arg->data);
 	u64 offset = arg->offset, length = arg->length;
 	struct pin *pin = use(set, arg->id);
+	void *buf = NULL;
 	int err = 0;
 
 	if (IS_ERR(pin))
@@ -330,12 +344,16 @@ int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
 		err = -EPERM;
 	else if (offset + length < offset || offset + length > (u64)pin->count << PAGE_SHIFT)
 		err = -EINVAL;
+	if (!err) {
+		buf = kmalloc(PAGE_SIZE, GFP_KERNEL);
+		err = buf ? 0 : -ENOMEM;
+	}
 
 	while (!err && length) {
 		size_t in_page = offset_in_page(offset);
 		size_t n = min_t(u64, length, PAGE_SIZE - in_page);
 
-		err = copy_page_part(pin->pages[offset >> PAGE_SHIFT], in_page, n, data, write);
+		err = copy_part(pin, offset >> PAGE_SHIFT, in_page, n, buf, data, write);
 		offset += n;
 		length -= n;
 		data += n;
@@ -343,16 +361,32 @@ int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write)
 			err = -EINTR;
 		cond_resched();
 	}
+	kfree(buf);
 	kref_put(&pin->refs, pin_release);
 	return err;
+}
+
+/* Under the mmap_lock, so that both are of one moment. */
+static void look_both(struct pin *pin, unsigned long nth, struct cowscope_pin_state *s)
+{
+	unsigned long addr = pin->addr + nth * PAGE_SIZE;
+	struct vm_area_struct *vma = find_vma(pin->holder.mm, addr);
+
+	page_view_mapped(&s->mapped, pin->holder.mm, addr,
+			 vma && vma->vm_start <= addr ? vma->vm_flags : 0);
+	look_held(pin, nth, &s->held);
+	if (!(s->held.pte & COWSCOPE_PTE_PRESENT))
+		return;
+	s->coherent = s->mapped.pte & COWSCOPE_PTE_PRESENT &&
+		      COWSCOPE_PTE_PFN(s->mapped.pte) == COWSCOPE_PTE_PFN(s->held.pte) ?
+		      COWSCOPE_YES : COWSCOPE_NO;
 }
 
 int pins_state(struct pin_set *set, struct cowscope_pin_state *arg)
 {
 	struct pin *pin = use(set, arg->id);
-	struct vm_area_struct *vma;
-	struct page *page;
-	u64 addr;
+	struct mm_struct *mm;
+	unsigned long nth;
 	int err = 0;
 
 	if (IS_ERR(pin))
@@ -361,49 +395,58 @@ int pins_state(struct pin_set *set, struct cowscope_pin_state *arg)
 		err = -EINVAL;
 		goto out;
 	}
-	page = pin->pages[arg->offset >> PAGE_SHIFT];
-	addr = pin->addr + (arg->offset & PAGE_MASK);
+	mm = pin->holder.mm;
+	nth = arg->offset >> PAGE_SHIFT;
 	arg->flags = pin->holder.flags;
 	arg->coherent = COWSCOPE_NA;
 	memset(&arg->mapped, 0, sizeof(arg->mapped));
 
-	if (mmget_not_zero(pin->holder.mm)) {
-		if (mmap_read_lock_killable(pin->holder.mm)) {
-			err = -EINTR;
-		} else {
-			vma = find_vma(pin->holder.mm, addr);
-			page_view_mapped(&arg->mapped, pin->holder.mm, addr,
-				  vma && vma->vm_start <= addr ? vma->vm_flags : 0);
-			mmap_read_unlock(pin->holder.mm);
-			arg->coherent = arg->mapped.pte & COWSCOPE_PTE_PRESENT &&
-					COWSCOPE_PTE_PFN(arg->mapped.pte) == page_to_pfn(page) ?
-					COWSCOPE_YES : COWSCOPE_NO;
-		}
-		mmput(pin->holder.mm);
+	if (!mmget_not_zero(mm)) {
+		look_held(pin, nth, &arg->held);
+		goto out;
 	}
-	page_view_held(&arg->held, pin->holder.mm, addr, page);
+	if (mmap_read_lock_killable(mm)) {
+		err = -EINTR;
+	} else {
+		look_both(pin, nth, arg);
+		mmap_read_unlock(mm);
+	}
+	mmput(mm);
 out:
 	kref_put(&pin->refs, pin_release);
 	return err;
+}
+
+static const char *kind(u32 flags)
+{
+	if (flags & COWSCOPE_PIN_FOLL_PIN)
+		return "pin";
+	if (flags & COWSCOPE_PIN_SPECULATIVE)
+		return "spec";
+	if (flags & COWSCOPE_PIN_MIRROR)
+		return "mirror";
+	return "ref";
 }
 
 int pins_show(struct seq_file *m, void *unused)
 {
 	struct pin *pin;
 
-	seq_puts(m, "id       process                 address            pages    kind  for    lost\n");
+	seq_puts(m, "id       process                 address            pages    kind   for    lost\n");
 	mutex_lock(&all_lock);
 	list_for_each_entry(pin, &all, in_all) {
 		char who[TASK_COMM_LEN + 16];
 
 		snprintf(who, sizeof(who), "%s-%d", pin->comm, pin->pid);
-		seq_printf(m, "%-8u %-23s 0x%-16lx %-8lu %-5s %-6s %ld%s%s\n", pin->holder.id, who,
+		seq_printf(m, "%-8u %-23s 0x%-16lx %-8lu %-6s %-6s %ld%s%s%s%s\n", pin->holder.id, who,
 			   pin->addr, pin->count,
-			   pin->holder.flags & COWSCOPE_PIN_FOLL_PIN ? "pin" : "ref",
+			   kind(pin->holder.flags),
 			   pin->holder.flags & COWSCOPE_PIN_WRITE ? "write" : "read",
 			   atomic_long_read(&pin->holder.lost),
 			   pin->holder.flags & COWSCOPE_PIN_LONGTERM ? " longterm" : "",
-			   pin->holder.flags & COWSCOPE_PIN_FAST ? " fast" : "");
+			   pin->holder.flags & COWSCOPE_PIN_FAST ? " fast" : "",
+			   pin->holder.flags & COWSCOPE_PIN_MIRROR_GET ? " get" : "",
+			   pin->holder.flags & COWSCOPE_PIN_MIRROR_KEEP ? " keep" : "");
 	}
 	mutex_unlock(&all_lock);
 	return 0;

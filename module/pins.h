@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* References and pins that open files hold, and who holds a page. */
+/* References, pins and mirrors that open files hold, by their ids. */
 #ifndef COWSCOPE_PINS_H
 #define COWSCOPE_PINS_H
 
@@ -18,7 +18,10 @@ void pin_set_init(struct pin_set *set);
 /* Returns everything. Sleeps. */
 void pin_set_release(struct pin_set *set);
 
-/* The ioctls; see the UAPI header. Structs are checked but for what is said. */
+/*
+ * The ioctls; see the UAPI header. Flags say what is taken, also SPECULATIVE or
+ * MIRROR; the caller has checked that they may be given.
+ */
 int pins_take(struct pin_set *set, struct cowscope_pin *arg);
 int pins_return(struct pin_set *set, u32 id);
 int pins_copy(struct pin_set *set, const struct cowscope_rw *arg, bool write);

@@ -174,6 +174,8 @@ u32 probes_events(void)
 		     1u << COWSCOPE_EVENT_MARK;
 	int i;
 
+	if (IS_ENABLED(CONFIG_MMU_NOTIFIER))
+		events |= 1u << COWSCOPE_EVENT_MIRROR;
 	for (i = 0; i < PROBES; i++)
 		if (!probes[i]->error)
 			events |= 1u << probes[i]->event;

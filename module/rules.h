@@ -19,7 +19,9 @@ struct cowscope_counts {
 	s32 pincount;		/* of a large folio, or COWSCOPE_COUNT_NA */
 	s32 held_refs;		/* what cowscope's holders add to refcount */
 	u32 folio_pins;		/* those of them that are pins */
-	u32 held;		/* cowscope's holders of the page */
+	u32 held;		/* cowscope's holders of the page that a copy would
+				 * leave behind
+				 */
 	u32 held_pins;		/* those of them that are pins */
 	u32 held_own;		/* those of them through the writer's mm */
 	u32 held_other;		/* those of them through another mm */

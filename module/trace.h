@@ -176,7 +176,11 @@ DECLARE_EVENT_CLASS(cowscope_holder,
 		  __print_flags(__entry->flags, ",", { COWSCOPE_PIN_FOLL_PIN, "pin" },
 				{ COWSCOPE_PIN_WRITE, "write" },
 				{ COWSCOPE_PIN_LONGTERM, "longterm" },
-				{ COWSCOPE_PIN_FAST, "fast" }))
+				{ COWSCOPE_PIN_FAST, "fast" },
+				{ COWSCOPE_PIN_SPECULATIVE, "speculative" },
+				{ COWSCOPE_PIN_MIRROR, "mirror" },
+				{ COWSCOPE_PIN_MIRROR_GET, "get" },
+				{ COWSCOPE_PIN_MIRROR_KEEP, "keep" }))
 );
 
 DEFINE_EVENT(cowscope_holder, pin,
@@ -247,6 +251,13 @@ DEFINE_EVENT_PRINT(cowscope_op, pagemap_scan,
 		  __entry->changed, __entry->pinned, __entry->held,
 		  __entry->flags & COWSCOPE_OP_PARTIAL, show_lock(__entry->lock),
 		  __entry->error, __entry->ns));
+
+DEFINE_EVENT_PRINT(cowscope_op, mirror,
+	TP_PROTO(const struct cowscope_record *r), TP_ARGS(r),
+	TP_printk("id=%u reason=%s target=%u addr=0x%llx-0x%llx pages=%u dropped=%u kept=%u error=%d ns=%llu",
+		  __entry->pinned, show_invalidation(__entry->arg), __entry->target,
+		  __entry->start, __entry->end, __entry->seen, __entry->changed,
+		  __entry->held, __entry->error, __entry->ns));
 
 TRACE_EVENT(clear_refs,
 	TP_PROTO(const struct cowscope_record *r),

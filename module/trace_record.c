@@ -30,6 +30,8 @@ void trace_record(const struct cowscope_record *r)
 		return trace_unpin(r);
 	case COWSCOPE_EVENT_PIN_LOST:
 		return trace_pin_lost(r);
+	case COWSCOPE_EVENT_MIRROR:
+		return trace_mirror(r);
 	case COWSCOPE_EVENT_MARK:
 		return trace_mark(r);
 	}

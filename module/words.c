@@ -17,6 +17,7 @@ static const char *const event_names[COWSCOPE_EVENTS] = {
 	[COWSCOPE_EVENT_PIN] = "pin",
 	[COWSCOPE_EVENT_UNPIN] = "unpin",
 	[COWSCOPE_EVENT_PIN_LOST] = "pin_lost",
+	[COWSCOPE_EVENT_MIRROR] = "mirror",
 	[COWSCOPE_EVENT_MARK] = "mark",
 };
 
@@ -83,6 +84,18 @@ static const char *const source_names[COWSCOPE_SOURCES] = {
 	[COWSCOPE_SOURCE_NUMA] = "numa",
 };
 
+static const char *const invalidation_names[COWSCOPE_INVALIDATIONS] = {
+	[COWSCOPE_INVALIDATION_NONE] = "-",
+	[COWSCOPE_INVALIDATION_UNMAP] = "unmap",
+	[COWSCOPE_INVALIDATION_CLEAR] = "clear",
+	[COWSCOPE_INVALIDATION_PROTECTION_VMA] = "protection_vma",
+	[COWSCOPE_INVALIDATION_PROTECTION_PAGE] = "protection_page",
+	[COWSCOPE_INVALIDATION_SOFT_DIRTY] = "soft_dirty",
+	[COWSCOPE_INVALIDATION_RELEASE] = "release",
+	[COWSCOPE_INVALIDATION_MIGRATE] = "migrate",
+	[COWSCOPE_INVALIDATION_EXCLUSIVE] = "exclusive",
+};
+
 static const char *const lock_names[COWSCOPE_LOCKS] = {
 	[COWSCOPE_LOCK_UNKNOWN] = "-",
 	[COWSCOPE_LOCK_READ] = "read",
@@ -125,6 +138,7 @@ DEFINE_NAME(verdict)
 DEFINE_NAME(rule)
 DEFINE_NAME(tri)
 DEFINE_NAME(source)
+DEFINE_NAME(invalidation)
 DEFINE_NAME(lock)
 DEFINE_NAME(detection)
 DEFINE_NAME(clear_refs)

@@ -17,6 +17,7 @@ const char *cowscope_verdict_name(unsigned int verdict);
 const char *cowscope_rule_name(unsigned int rule);
 const char *cowscope_tri_name(unsigned int tri);
 const char *cowscope_source_name(unsigned int source);
+const char *cowscope_invalidation_name(unsigned int invalidation);
 const char *cowscope_lock_name(unsigned int lock);
 const char *cowscope_detection_name(unsigned int detection);
 const char *cowscope_clear_refs_name(unsigned int clear_refs);	/* what was written */

@@ -259,6 +259,20 @@ static inline long compat_get_user_pages(unsigned long start, unsigned long nr,
 #endif
 }
 
+static inline long compat_get_user_pages_remote(struct mm_struct *mm, unsigned long start,
+						unsigned long nr, unsigned int flags,
+						struct page **pages)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	/* ca5e863233e8 ("mm/gup: remove vmas parameter from get_user_pages_remote()"),
+	 * 6.5
+	 */
+	return get_user_pages_remote(mm, start, nr, flags, pages, NULL, NULL);
+#else
+	return get_user_pages_remote(mm, start, nr, flags, pages, NULL);
+#endif
+}
+
 static inline long compat_pin_user_pages(unsigned long start, unsigned long nr,
 					 unsigned int flags, struct page **pages)
 {

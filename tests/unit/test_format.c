@@ -169,6 +169,30 @@ static void line_of_pins(void **state)
 	       "a-812 [001] 71.204518: pin_lost: id=3 flags=get addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11");
 }
 
+static void line_of_mirror(void **state)
+{
+	struct cowscope_record r = {
+		.ts = 1, .pid = 812, .type = COWSCOPE_EVENT_MIRROR, .start = 0x7f0000000000,
+		.end = 0x7f0000002000, .target = 812, .mirror = 3, .seen = 2, .changed = 2,
+		.arg = COWSCOPE_INVALIDATION_CLEAR, .op_duration = 90,
+	};
+
+	expect(&r, "a",
+	       "a-812 [000] 0.000000: mirror: id=3 reason=clear target=812 addr=0x7f0000000000-0x7f0000002000 pages=2 dropped=2 kept=0 error=- ns=90");
+	r = lost_pin();
+	r.type = COWSCOPE_EVENT_PIN_LOST;
+	r.after = PTE(0x40c11, 0);
+	r.flags = COWSCOPE_PIN_MIRROR | COWSCOPE_PIN_MIRROR_GET | COWSCOPE_PIN_MIRROR_KEEP;
+	expect(&r, "a",
+	       "a-812 [001] 71.204518: pin_lost: id=3 flags=get,mirror,keep addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11");
+	r.flags = COWSCOPE_PIN_MIRROR | COWSCOPE_PIN_WRITE;
+	expect(&r, "a",
+	       "a-812 [001] 71.204518: pin_lost: id=3 flags=write,mirror addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11");
+	r.flags = COWSCOPE_PIN_SPECULATIVE;
+	expect(&r, "a",
+	       "a-812 [001] 71.204518: pin_lost: id=3 flags=speculative addr=0x7f2a31c00000 pfn=0x1a2b3->0x40c11");
+}
+
 static void line_of_mark(void **state)
 {
 	struct cowscope_record r = { .type = COWSCOPE_EVENT_MARK };
@@ -267,7 +291,7 @@ static void names(void **state)
 {
 	static const char *const events[] = {
 		"cow_fault", "fork", "fork_range", "early_copy", "clear_refs", "uffd_wp",
-		"pagemap_scan", "wrprotect", "pin", "unpin", "pin_lost", "mark",
+		"pagemap_scan", "wrprotect", "pin", "unpin", "pin_lost", "mirror", "mark",
 	};
 	static const char *const levels[] = { "-", "pte", "pmd", "hugetlb" };
 	static const char *const kinds[] = {
@@ -284,6 +308,10 @@ static void names(void **state)
 	static const char *const sources[] = {
 		"-", "clear_refs", "uffd_wp", "mprotect", "pagemap_scan", "numa",
 	};
+	static const char *const invalidations[] = {
+		"-", "unmap", "clear", "protection_vma", "protection_page", "soft_dirty",
+		"release", "migrate", "exclusive",
+	};
 	static const char *const locks[] = { "-", "read", "write" };
 
 	names_of(cowscope_event_name, 1, COWSCOPE_EVENTS, events);
@@ -295,6 +323,7 @@ static void names(void **state)
 	names_of(cowscope_rule_name, 0, COWSCOPE_RULES, rules);
 	names_of(cowscope_tri_name, 0, COWSCOPE_YES + 1, tris);
 	names_of(cowscope_source_name, 0, COWSCOPE_SOURCES, sources);
+	names_of(cowscope_invalidation_name, 0, COWSCOPE_INVALIDATIONS, invalidations);
 	names_of(cowscope_lock_name, 0, COWSCOPE_LOCKS, locks);
 }
 
@@ -325,6 +354,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(line_of_pagemap_scan),
 	cmocka_unit_test(line_of_wrprotect),
 	cmocka_unit_test(line_of_pins),
+		cmocka_unit_test(line_of_mirror),
 	cmocka_unit_test(line_of_mark),
 	cmocka_unit_test(line_of_unknown_event),
 	cmocka_unit_test(line_of_full_comm),

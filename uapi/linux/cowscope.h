@@ -11,7 +11,7 @@
  * ----------
  * /dev/cowscope is a misc device of mode 0600; open() needs CAP_SYS_ADMIN, as
  * page frame numbers are shown (EPERM). All state made through an open
- * file (references, pins, the filter) belongs to that open file: it follows
+ * file (references, pins, mirrors, the filter) belongs to that open file: it follows
  * dup(), fork() and SCM_RIGHTS and goes when the last descriptor is closed and
  * the last mapping of the rings made through it is gone, also by SIGKILL. An
  * open file keeps the module loaded.
@@ -93,6 +93,7 @@ enum cowscope_event {
 	COWSCOPE_EVENT_PIN,		/* references or pins were taken here */
 	COWSCOPE_EVENT_UNPIN,		/* ... and returned */
 	COWSCOPE_EVENT_PIN_LOST,	/* a holder known to cowscope lost a page */
+	COWSCOPE_EVENT_MIRROR,		/* a mirror was told to let go of a range */
 	COWSCOPE_EVENT_MARK,		/* a text, from COWSCOPE_MARK */
 	COWSCOPE_EVENTS
 };
@@ -203,6 +204,20 @@ enum cowscope_source {
 	COWSCOPE_SOURCES
 };
 
+/* Why a mirror was told: enum mmu_notifier_event of the kernel. */
+enum cowscope_invalidation {
+	COWSCOPE_INVALIDATION_NONE,	/* one that this version does not know */
+	COWSCOPE_INVALIDATION_UNMAP,	/* munmap, mremap */
+	COWSCOPE_INVALIDATION_CLEAR,	/* entries go: a copy, MADV_DONTNEED, KSM */
+	COWSCOPE_INVALIDATION_PROTECTION_VMA,	/* mprotect, UFFDIO_WRITEPROTECT */
+	COWSCOPE_INVALIDATION_PROTECTION_PAGE,	/* fork, writeback */
+	COWSCOPE_INVALIDATION_SOFT_DIRTY,	/* clear_refs: all addresses */
+	COWSCOPE_INVALIDATION_RELEASE,	/* the memory goes with its last process */
+	COWSCOPE_INVALIDATION_MIGRATE,	/* to or from a device's own memory */
+	COWSCOPE_INVALIDATION_EXCLUSIVE,	/* a device's atomic access */
+	COWSCOPE_INVALIDATIONS
+};
+
 /* How the mmap_lock of the target was held. */
 enum cowscope_lock {
 	COWSCOPE_LOCK_UNKNOWN,
@@ -285,6 +300,11 @@ enum cowscope_lock {
  *              refcount, mapcount, state of the first page
  * pin_lost     holder, flags; addr; before: the page that the holder keeps,
  *              after: the page with which the process goes on
+ * mirror       start, end: what the kernel invalidates; mirror: the id; target;
+ *              arg: enum cowscope_invalidation; seen: pages that the mirror had
+ *              mapped in there, changed: those that it dropped, held: those that
+ *              it keeps all the same; op_duration; error: EAGAIN if it was asked
+ *              not to sleep and had to, then it dropped nothing and is asked again
  * fork, fork_range, clear_refs, uffd_wp, pagemap_scan
  *              the fields of op
  *              wrongly_left: pages that clear_refs left writable and soft-dirty
@@ -368,16 +388,21 @@ struct cowscope_record {
 					 * differed; fork, fork_range: pages copied
 					 * at once
 					 */
-			__u32 pinned;	/* clear_refs: skipped, as pinned; uffd_wp,
-					 * pagemap_scan: write-protected though
-					 * pinned; fork, fork_range: huge mappings
-					 * of the parent that were split
-					 */
+			union {
+				__u32 pinned;	/* clear_refs: skipped, as
+						 * pinned; uffd_wp, pagemap_scan:
+						 * write-protected though pinned;
+						 * fork, fork_range: huge mappings
+						 * of the parent that were split
+						 */
+				__u32 mirror;	/* its id */
+			};
 			__u32 held;	/* with unexplained references or pins;
 					 * fork: VMAs copied
 					 */
 			__u8 arg;	/* clear_refs: the number written;
-					 * uffd_wp: 1 protect, 0 unprotect
+					 * uffd_wp: 1 protect, 0 unprotect;
+					 * mirror: enum cowscope_invalidation
 					 */
 			__u8 op_lock;	/* enum cowscope_lock */
 			__u8 op_flags;	/* COWSCOPE_OP_* */
@@ -562,6 +587,11 @@ struct cowscope_stats {
 #define COWSCOPE_PIN_WRITE	(1U << 1)
 #define COWSCOPE_PIN_LONGTERM	(1U << 2)
 #define COWSCOPE_PIN_FAST	(1U << 3)
+/* Not for PIN: in records and in PIN_STATE they say what else it is. */
+#define COWSCOPE_PIN_SPECULATIVE (1U << 4)	/* of HOLD */
+#define COWSCOPE_PIN_MIRROR	(1U << 5)	/* of MIRROR; then also these two: */
+#define COWSCOPE_PIN_MIRROR_GET	(1U << 6)
+#define COWSCOPE_PIN_MIRROR_KEEP (1U << 7)
 
 struct cowscope_pin {
 	__u32 size;		/* [in] */
@@ -575,7 +605,79 @@ struct cowscope_pin {
 };
 
 /*
- * COWSCOPE_UNPIN: return it. ENOENT: this open file has no such id.
+ * COWSCOPE_HOLD: take a reference as a look-up that passes by does
+ * (get_page_unless_zero()), on every page that the caller's page tables map in
+ * a range. That is not GUP: nothing is faulted in, no mmu notifier and no LRU
+ * cache hears of it, and nobody asks for access. Not partial.
+ *
+ * READ, PIN_STATE and UNPIN take its id, WRITE says EPERM. Its reference is
+ * explained, but who passes by loses nothing: it is not among the `holders` of
+ * struct cowscope_page and in no record's `holder`, there is no pin_lost of it,
+ * and a copy that nothing else speaks for is superfluous. Limits and accounting
+ * are those of PIN.
+ *
+ * Errors are those of PIN; EFAULT: a page is not present, or has none that can be
+ * counted: the zero page, whose references the kernel does not keep count of on
+ * all versions, or device memory without a struct page. Takes mmap_lock of the
+ * caller for reading.
+ */
+struct cowscope_hold {
+	__u32 size;		/* [in] */
+	__u32 pad;
+	__u64 addr;		/* [in] */
+	__u64 length;		/* [in] bytes */
+	__u32 id;		/* [out] as of PIN */
+	__u32 pad2;
+};
+
+/*
+ * COWSCOPE_MIRROR: a secondary MMU, as of a GPU: maps a range of the caller's
+ * memory into a device that is not there, and has an mmu_interval_notifier tell it
+ * what happens to that range. Faults pages in. All or nothing.
+ *
+ * READ and WRITE with its id are accesses of the device. What is not mapped (any
+ * more) the device faults in again through the page tables of that process,
+ * whoever calls, and so sees what the process sees. UNPIN removes it.
+ *
+ * flags: COWSCOPE_MIRROR_WRITE maps for writing (FOLL_WRITE). Without others the
+ * mirror holds no reference: it puts that of its look-up at once, and the notifier
+ * alone keeps it right. COWSCOPE_MIRROR_GET: it holds a FOLL_GET reference on
+ * each page that it maps, and drops it when told. COWSCOPE_MIRROR_KEEP, only with
+ * GET: it goes on with page and reference whatever it is told, as a driver
+ * that drops mappings late, until RELEASE.
+ *
+ * Each time it is told there is a `mirror` record. A reference that is dropped when
+ * told is explained, but as it is dropped before another page takes the place of
+ * this one, a copy cannot leave it behind: it is not among `holders`, as with HOLD,
+ * and a copy is judged by who holds the page when that is done. Should it be there
+ * still, that is pin_lost, as it is of one with KEEP, which is a holder as of PIN.
+ *
+ * The memory may go before the mirror does (exit, exec): it drops everything, READ
+ * and WRITE say ESRCH, PIN_STATE COWSCOPE_NA. Limits and accounting are those of
+ * PIN.
+ *
+ * EOPNOTSUPP: a kernel without CONFIG_MMU_NOTIFIER. EINVAL: KEEP without GET.
+ * Others as of PIN. READ and WRITE also: EFAULT: the page cannot be had, or not to
+ * write, or only by a userfaultfd handler, for which no device waits here. EPERM:
+ * WRITE without COWSCOPE_MIRROR_WRITE. Sleeps, takes mmap_lock of the caller
+ * for writing, then of the mirrored memory for reading.
+ */
+#define COWSCOPE_MIRROR_WRITE	COWSCOPE_PIN_WRITE
+#define COWSCOPE_MIRROR_GET	COWSCOPE_PIN_MIRROR_GET
+#define COWSCOPE_MIRROR_KEEP	COWSCOPE_PIN_MIRROR_KEEP
+
+struct cowscope_mirror {
+	__u32 size;		/* [in] */
+	__u32 flags;		/* [in] COWSCOPE_MIRROR_* */
+	__u64 addr;		/* [in] */
+	__u64 length;		/* [in] bytes */
+	__u32 id;		/* [out] as of PIN */
+	__u32 pad;
+};
+
+/*
+ * COWSCOPE_UNPIN: return what PIN or HOLD took, remove what MIRROR made. ENOENT:
+ * this open file has no such id.
  */
 struct cowscope_unpin {
 	__u32 size;		/* [in] */
@@ -584,9 +686,10 @@ struct cowscope_unpin {
 
 /*
  * COWSCOPE_READ, COWSCOPE_WRITE: as a device would, through the pages that
- * are held and not through the page tables. WRITE marks them dirty.
+ * are held and not through the page tables. WRITE marks them dirty. A mirror
+ * faults, see there.
  *
- * ENOENT: no such id. EINVAL: not all of [offset, offset + length) is held.
+ * ENOENT: no such id. ENOMEM. EINVAL: not all of [offset, offset + length) is held.
  * EPERM: WRITE through what was not taken with COWSCOPE_PIN_WRITE. On EFAULT
  * a part may have been copied. Sleeps.
  */
@@ -610,7 +713,9 @@ struct cowscope_page {
 	__s32 mapcount;		/* of this page; COWSCOPE_COUNT_NA: not counted */
 	__s32 folio_mapcount;	/* of all pages of the folio; likewise */
 	__s32 pincount;		/* of a large folio; likewise */
-	__u32 holders;		/* references and pins of cowscope's on it */
+	__u32 holders;		/* references and pins of cowscope's on it that
+				 * a copy would leave behind
+				 */
 	__s32 explained;	/* references that are explained: by mappings, swap
 				 * cache, page cache, fs data, an LRU cache and
 				 * cowscope's own; COWSCOPE_COUNT_NA: not known
@@ -623,7 +728,8 @@ struct cowscope_page {
  *
  * coherent is COWSCOPE_YES if the page held at `offset` is the one mapped at
  * its address in the process that took it, COWSCOPE_NO if another page or
- * none is mapped there, COWSCOPE_NA if that process is gone.
+ * none is mapped there, COWSCOPE_NA if that process is gone, or a mirror has
+ * nothing mapped there (then held.pte is COWSCOPE_PTE_READ).
  * ENOENT: no such id. EINVAL: offset outside. Takes the mmap_lock of that
  * process for reading.
  */
@@ -674,5 +780,7 @@ struct cowscope_mark {
 #define COWSCOPE_PAGE_STATE	_IOWR(COWSCOPE_IOC, 8, struct cowscope_page_state)
 #define COWSCOPE_MARK		_IOW(COWSCOPE_IOC, 9, struct cowscope_mark)
 #define COWSCOPE_FILTER		_IOW(COWSCOPE_IOC, 10, struct cowscope_filter)
+#define COWSCOPE_HOLD		_IOWR(COWSCOPE_IOC, 11, struct cowscope_hold)
+#define COWSCOPE_MIRROR		_IOWR(COWSCOPE_IOC, 12, struct cowscope_mirror)
 
 #endif /* _UAPI_LINUX_COWSCOPE_H */
