@@ -48,5 +48,22 @@ struct hold {
 /* The kinds, each ended by zeros. */
 extern const struct holder hold_pins[];
 extern const struct holder hold_pipe[];
+extern const struct holder hold_lookup[];
+extern const struct holder hold_mirrors[];
+
+/**
+ * hold_device_call - an ioctl of the module, which raises an error if it fails
+ * @L: the interpreter
+ * @command: COWSCOPE_*
+ * @arg: its struct
+ * @what: for the error
+ */
+void hold_device_call(lua_State *L, unsigned long command, void *arg, const char *what);
+
+/* The members of a kind that the module itself holds, by the id in struct hold. */
+void hold_device_read(lua_State *L, struct hold *h, char *buf, u64 offset, size_t length);
+void hold_device_write(lua_State *L, struct hold *h, const char *buf, u64 offset,
+		       size_t length);
+void hold_device_release(lua_State *L, struct hold *h);
 
 #endif

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 /* A failure is ours, not the script's, but it is the script's line. */
-static void device_call(lua_State *L, unsigned long command, void *arg, const char *what)
+void hold_device_call(lua_State *L, unsigned long command, void *arg, const char *what)
 {
 	int err = device_ioctl(&story.device, command, arg);
 
@@ -21,7 +21,7 @@ static void take(lua_State *L, struct hold *h)
 		.size = sizeof(arg), .flags = h->flags, .addr = h->addr, .length = h->length,
 	};
 
-	device_call(L, COWSCOPE_PIN, &arg, "pin");
+	hold_device_call(L, COWSCOPE_PIN, &arg, "pin");
 	h->id = arg.id;
 }
 
@@ -35,7 +35,7 @@ static void check_coherence(lua_State *L, const struct hold *h, u64 offset, cons
 	if (h->pid != story.pid)
 		return;
 	s.offset = prim_page(offset);
-	device_call(L, COWSCOPE_PIN_STATE, &s, "pin state");
+	hold_device_call(L, COWSCOPE_PIN_STATE, &s, "pin state");
 	frame = PAGEMAP_PFN(pagemap_entry(prim_page(addr)));
 	if (frame)
 		story_check(L, (frame == COWSCOPE_PTE_PFN(s.held.pte)) ==
@@ -50,37 +50,38 @@ static void check_coherence(lua_State *L, const struct hold *h, u64 offset, cons
 		    "PIN_STATE says coherent, but holder and memory differ");
 }
 
-static void read_pin(lua_State *L, struct hold *h, char *buf, u64 offset, size_t length)
+void hold_device_read(lua_State *L, struct hold *h, char *buf, u64 offset, size_t length)
 {
 	struct cowscope_rw arg = {
 		.size = sizeof(arg), .id = h->id, .offset = offset, .length = length,
 		.data = (uintptr_t)buf,
 	};
 
-	device_call(L, COWSCOPE_READ, &arg, "read");
+	hold_device_call(L, COWSCOPE_READ, &arg, "read");
 	check_coherence(L, h, offset, buf, length);
 }
 
-static void write_pin(lua_State *L, struct hold *h, const char *buf, u64 offset, size_t length)
+void hold_device_write(lua_State *L, struct hold *h, const char *buf, u64 offset,
+		       size_t length)
 {
 	struct cowscope_rw arg = {
 		.size = sizeof(arg), .id = h->id, .offset = offset, .length = length,
 		.data = (uintptr_t)buf,
 	};
 
-	device_call(L, COWSCOPE_WRITE, &arg, "write");
+	hold_device_call(L, COWSCOPE_WRITE, &arg, "write");
 }
 
-static void release(lua_State *L, struct hold *h)
+void hold_device_release(lua_State *L, struct hold *h)
 {
 	struct cowscope_unpin arg = { .size = sizeof(arg), .id = h->id };
 
-	device_call(L, COWSCOPE_UNPIN, &arg, "unpin");
+	hold_device_call(L, COWSCOPE_UNPIN, &arg, "unpin");
 }
 
 #define PIN(word, bits) {							\
-	.name = word, .flags = bits, .take = take, .read = read_pin,		\
-	.write = write_pin, .release = release,					\
+	.name = word, .flags = bits, .take = take, .read = hold_device_read,	\
+	.write = hold_device_write, .release = hold_device_release,			\
 }
 
 const struct holder hold_pins[] = {

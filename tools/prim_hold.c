@@ -5,7 +5,7 @@
 #include <errno.h>
 
 /* All that hold() knows by name. */
-static const struct holder *const kinds[] = { hold_pins, hold_pipe };
+static const struct holder *const kinds[] = { hold_pins, hold_pipe, hold_lookup, hold_mirrors };
 
 static int take(lua_State *L, const struct area *a, const struct holder *holder, u32 flags)
 {

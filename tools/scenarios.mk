@@ -2,7 +2,8 @@
 # The built-in scenarios, in the order in which `list` and `run` tell them. Each
 # is tools/scenarios/NAME.lua and becomes one initializer of a C array.
 
-SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote
+SCENARIOS := control clear_refs uffd_wp mprotect fork_after fork_exit zygote \
+	mirror_clear_refs mirror_uffd_wp mirror_fork speculative
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 

@@ -52,6 +52,7 @@ static bool belongs(const struct story_log *log, const struct cowscope_record *r
 		return true;
 	case COWSCOPE_EVENT_FORK_RANGE:
 	case COWSCOPE_EVENT_UFFD_WP:
+	case COWSCOPE_EVENT_MIRROR:
 		return overlaps(log, r->start, r->end);
 	default:
 		return overlaps(log, r->addr, r->addr + 1);
