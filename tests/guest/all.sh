@@ -56,7 +56,7 @@ else
 fi
 
 loaded
-for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life ranges \
+for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life mirror ranges \
 	soft_dirty wrprotect forks oracle random copies look counts fault_pte fault_pmd fault_hugetlb \
 	chain rings filter detect toggle; do
 	if [ -e "./$program" ]; then

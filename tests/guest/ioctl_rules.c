@@ -73,6 +73,8 @@ union arg {
 	struct cowscope_page_state page_state;
 	struct cowscope_mark mark;
 	struct cowscope_filter filter;
+	struct cowscope_hold hold;
+	struct cowscope_mirror mirror;
 	char room[4096];
 };
 
@@ -96,6 +98,8 @@ static const struct {
 	{ "PAGE_STATE", COWSCOPE_PAGE_STATE },
 	{ "MARK", COWSCOPE_MARK },
 	{ "FILTER", COWSCOPE_FILTER },
+	{ "HOLD", COWSCOPE_HOLD },
+	{ "MIRROR", COWSCOPE_MIRROR },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -115,6 +119,14 @@ static size_t fill(unsigned long cmd)
 	case COWSCOPE_PIN:
 		a->pin.addr = (uintptr_t)mem;
 		a->pin.length = PAGE;
+		break;
+	case COWSCOPE_HOLD:
+		a->hold.addr = (uintptr_t)mem;
+		a->hold.length = PAGE;
+		break;
+	case COWSCOPE_MIRROR:
+		a->mirror.addr = (uintptr_t)mem;
+		a->mirror.length = PAGE;
 		break;
 	case COWSCOPE_UNPIN:
 		a->unpin.id = held;
@@ -162,6 +174,10 @@ static void undo(unsigned long cmd)
 {
 	if (cmd == COWSCOPE_PIN)
 		dev_unpin(fd, a->pin.id);
+	if (cmd == COWSCOPE_HOLD)
+		dev_unpin(fd, a->hold.id);
+	if (cmd == COWSCOPE_MIRROR)
+		dev_unpin(fd, a->mirror.id);
 	if (cmd == COWSCOPE_UNPIN) {
 		dev_unpin(fd, held_ro);
 		hold();
@@ -264,8 +280,19 @@ static void padding(void)
 	BREAK(EINVAL, COWSCOPE_PIN, a->pin.pad = 1, "PIN: padding");
 	BREAK(EINVAL, COWSCOPE_MARK, a->mark.pad = 1, "MARK: padding");
 	BREAK(EINVAL, COWSCOPE_FILTER, a->filter.pad = 1, "FILTER: padding");
+	BREAK(EINVAL, COWSCOPE_HOLD, a->hold.pad = 1, "HOLD: padding");
+	BREAK(EINVAL, COWSCOPE_HOLD, a->hold.pad2 = 1, "HOLD: padding at the end");
+	BREAK(EINVAL, COWSCOPE_HOLD, a->hold.pad = COWSCOPE_PIN_SPECULATIVE,
+	      "HOLD: its own flag as padding");
+	BREAK(EINVAL, COWSCOPE_MIRROR, a->mirror.pad = 1, "MIRROR: padding");
 	BREAK(EINVAL, COWSCOPE_CONTROL, (a->control.op = COWSCOPE_CONTROL_COUNT,
 	      a->control.pid = 1), "CONTROL: pid of COUNT");
+	for (bit = 0; bit < 32; bit++) {
+		snprintf(rule, sizeof(rule), "MIRROR: unknown flag 1 << %u", bit);
+		if (!(1U << bit & (COWSCOPE_MIRROR_WRITE | COWSCOPE_MIRROR_GET |
+				   COWSCOPE_MIRROR_KEEP)))
+			BREAK(EINVAL, COWSCOPE_MIRROR, a->mirror.flags = 1U << bit, rule);
+	}
 	for (bit = 4; bit < 32; bit++) {
 		snprintf(rule, sizeof(rule), "PIN: unknown flag 1 << %u", bit);
 		BREAK(EINVAL, COWSCOPE_PIN, a->pin.flags = 1U << bit, rule);
@@ -304,6 +331,79 @@ static void pin_rules(void)
 	BREAK(ENOSPC, COWSCOPE_PIN, a->pin.length = 4 * GiB + PAGE, "PIN: over 2^20 pages");
 	BREAK(ENOSPC, COWSCOPE_PIN, (a->pin.addr = (uintptr_t)hole - PAGE, a->pin.length = 4 * GiB),
 	      "PIN: over 2^20 pages with those held");
+}
+
+/* Where HOLD and MIRROR have rules of PIN, they have PIN's structs, too. */
+static void range_rules(const char *name, unsigned long cmd)
+{
+	char rule[80];
+
+	BREAK(EINVAL, cmd, a->pin.addr++, RULE("address off by one"));
+	BREAK(EINVAL, cmd, a->pin.length = PAGE + 1, RULE("length a page and 1"));
+	BREAK(EINVAL, cmd, a->pin.length = 0, RULE("length 0"));
+	BREAK(EFAULT, cmd, a->pin.length = LAST_PAGE, RULE("wraps"));
+	BREAK(EFAULT, cmd, a->pin.addr = LAST_PAGE, RULE("wraps to 0"));
+	BREAK(EFAULT, cmd, a->pin.addr = KERNEL_ADDRESS, RULE("kernel address"));
+	BREAK(EFAULT, cmd, a->pin.addr = 0, RULE("address 0"));
+	BREAK(EFAULT, cmd, a->pin.addr = (uintptr_t)hole, RULE("unmapped"));
+	BREAK(EFAULT, cmd, (a->pin.addr = (uintptr_t)hole - PAGE, a->pin.length = 2 * PAGE),
+	      RULE("second page unmapped"));
+	BREAK(ENOSPC, cmd, a->pin.length = 4 * GiB + PAGE, RULE("over 2^20 pages"));
+	BREAK(ENOSPC, cmd, (a->pin.addr = (uintptr_t)hole - PAGE, a->pin.length = 4 * GiB),
+	      RULE("over 2^20 pages with those held"));
+}
+
+static void hold_rules(void)
+{
+	char *untouched = map_anon(64 * PAGE);	/* does not fit the hole */
+	unsigned int n, first = 0;
+	int id;
+
+	range_rules("HOLD", COWSCOPE_HOLD);
+	BREAK(EFAULT, COWSCOPE_HOLD, a->hold.addr = (uintptr_t)untouched, "HOLD: not present");
+	peek(untouched);
+	BREAK(EFAULT, COWSCOPE_HOLD, a->hold.addr = (uintptr_t)untouched, "HOLD: the zero page");
+	fill(COWSCOPE_HOLD);
+	tap_eq(dev(fd, COWSCOPE_HOLD, a), 0, "HOLD: one");
+	id = a->hold.id;
+	tap_eq(dev_write(fd, id, 0, "W", 1), -EPERM, "HOLD: WRITE");
+	tap_eq(dev_read(fd, id, PAGE, text, 1), -EINVAL, "HOLD: READ beyond");
+	tap_eq(dev_unpin(fd, id), 0, "HOLD: UNPIN");
+	tap_eq(dev_unpin(fd, id), -ENOENT, "HOLD: UNPIN twice");
+
+	range_rules("MIRROR", COWSCOPE_MIRROR);
+	BREAK(EINVAL, COWSCOPE_MIRROR, a->mirror.flags = COWSCOPE_MIRROR_KEEP,
+	      "MIRROR: KEEP without GET");
+	BREAK(EFAULT, COWSCOPE_MIRROR, (a->mirror.addr = (uintptr_t)frozen,
+	      a->mirror.flags = COWSCOPE_MIRROR_WRITE), "MIRROR: to write, read-only mapping");
+	for (n = 0; n < 2; n++) {
+		fill(COWSCOPE_MIRROR);
+		a->mirror.flags = n ? COWSCOPE_MIRROR_GET | COWSCOPE_MIRROR_WRITE : 0;
+		tap_eq(dev(fd, COWSCOPE_MIRROR, a), 0, "MIRROR: one");
+		id = a->mirror.id;
+		tap_eq(dev_write(fd, id, 0, "W", 1), n ? 0 : -EPERM, "MIRROR: WRITE");
+		tap_eq(dev_read(fd, id, PAGE, text, 1), -EINVAL, "MIRROR: READ beyond");
+		tap_eq(dev_read(fd, id, 0, hole, 1), -EFAULT, "MIRROR: READ, data unmapped");
+		tap_eq(dev_unpin(fd, id), 0, "MIRROR: UNPIN");
+		tap_eq(dev_unpin(fd, id), -ENOENT, "MIRROR: UNPIN twice");
+	}
+
+	/* Two are held already. */
+	for (n = 2; n < 1024; n++) {
+		fill(COWSCOPE_MIRROR);
+		if (n % 2 ? dev(fd, COWSCOPE_MIRROR, a) : dev(fd, COWSCOPE_HOLD, a))
+			break;
+		if (!first)
+			first = a->pin.id;
+	}
+	tap_eq(n, 1024, "1024 in one open file");
+	BREAK(ENOSPC, COWSCOPE_HOLD, (void)0, "HOLD: over 1024");
+	BREAK(ENOSPC, COWSCOPE_MIRROR, (void)0, "MIRROR: over 1024");
+	BREAK(ENOSPC, COWSCOPE_PIN, (void)0, "PIN: over 1024");
+	for (n = 0; n < 1200; n++)
+		dev_unpin(fd, first + n);
+	tap_eq(pins_listed(), 2, "all others are returned");
+	munmap(untouched, 64 * PAGE);
 }
 
 static void id_rules(void)
@@ -493,7 +593,7 @@ int main(void)
 	munmap(hole, 2 * PAGE);
 	hold();
 
-	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 11, struct cowscope_info), a, 8, "unknown command");
+	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 13, struct cowscope_info), a, 8, "unknown command");
 	expect(ENOTTY, _IOWR(COWSCOPE_IOC, 255, struct cowscope_info), a, 8, "unknown command 255");
 	expect(ENOTTY, 0, a, 8, "command 0");
 	expect(ENOTTY, ~0U, a, 8, "command -1");
@@ -501,6 +601,7 @@ int main(void)
 		common(commands[i].name, commands[i].cmd);
 	padding();
 	pin_rules();
+	hold_rules();
 	id_rules();
 	page_rules();
 	control_rules();
