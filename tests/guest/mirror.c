@@ -29,6 +29,20 @@ static int fd;
 static struct rings rings;
 static bool by_page_count;
 
+/*
+ * Empties the LRU caches of all CPUs, as drain() does, but moves no page: compaction
+ * would, and each page that is moved is news for a mirror. To move no page at all
+ * with move_pages(2) drains first.
+ */
+static void settle(void)
+{
+	void *page = NULL;
+	int node = 0, status;
+
+	if (syscall(SYS_move_pages, 0, 0UL, &page, &node, &status, 0))
+		tap_bail("move_pages: %s", strerror(errno));
+}
+
 static const char *mode(unsigned int flags)
 {
 	return flags & COWSCOPE_MIRROR_KEEP ? "keep" : flags & GET ? "get" : "none";
@@ -40,7 +54,7 @@ static char *fresh(void)
 
 	madvise(mem, SIZE, MADV_NOHUGEPAGE);
 	memset(mem, 'A', SIZE);
-	drain();
+	settle();
 	return mem;
 }
 
@@ -88,7 +102,7 @@ static int refcount(const void *at)
 		    (p.state & COWSCOPE_STATE_LRU ||
 		     COWSCOPE_STATE_KIND(p.state) == COWSCOPE_KIND_HUGETLB))
 			break;
-		drain();
+		settle();
 	}
 	return p.refcount;
 }
@@ -315,7 +329,7 @@ static void coheres(unsigned int flags, enum act act)
 	first = seen_by(fd, id, 0);
 	CHECK(first == (act == DONTNEED && !keep ? 0 : 'A'));
 	/* GUP marks the page accessed, and so may leave it in an LRU cache. */
-	drain();
+	settle();
 	rings_seek_end(&rings);
 	poke(mem, 'B');
 	t = told(id, mem);

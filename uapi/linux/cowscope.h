@@ -90,8 +90,8 @@ enum cowscope_event {
 	COWSCOPE_EVENT_WRPROTECT,	/* a page that somebody holds beyond its
 					 * mappings was write-protected in place
 					 */
-	COWSCOPE_EVENT_PIN,		/* references or pins were taken here */
-	COWSCOPE_EVENT_UNPIN,		/* ... and returned */
+	COWSCOPE_EVENT_PIN,		/* PIN, HOLD or MIRROR */
+	COWSCOPE_EVENT_UNPIN,		/* ... was undone */
 	COWSCOPE_EVENT_PIN_LOST,	/* a holder known to cowscope lost a page */
 	COWSCOPE_EVENT_MIRROR,		/* a mirror was told to let go of a range */
 	COWSCOPE_EVENT_MARK,		/* a text, from COWSCOPE_MARK */
@@ -493,9 +493,9 @@ struct cowscope_info {
  * COWSCOPE_CONTROL: switch recording, filter by process.
  *
  * ENABLE and DISABLE arm and disarm every probe; they sleep. COUNT arms them
- * too, but only counters are kept: no record is written, not of PIN or MARK
- * either, which are recorded while probes are disarmed. Each may be given
- * twice, and after any other. ENABLE and COUNT fail with the error of the core
+ * too, but only counters are kept: no record is written, not of PIN, HOLD,
+ * MIRROR or MARK either, which are recorded while probes are disarmed. Each may be
+ * given twice, and after any other. ENABLE and COUNT fail with the error of the core
  * probe (ENOENT, EINVAL) if that cannot be armed; see debugfs cowscope/probes.
  *
  * FOLLOW records only what the process of thread `pid` (in the caller's pid
@@ -657,7 +657,8 @@ struct cowscope_hold {
  * PIN.
  *
  * EOPNOTSUPP: a kernel without CONFIG_MMU_NOTIFIER. EINVAL: KEEP without GET.
- * Others as of PIN. READ and WRITE also: EFAULT: the page cannot be had, or not to
+ * EINTR: also of a signal that is not fatal, as the first mirror of a process takes
+ * all locks of its mm. Others as of PIN. READ and WRITE also: EFAULT: the page cannot be had, or not to
  * write, or only by a userfaultfd handler, for which no device waits here. EPERM:
  * WRITE without COWSCOPE_MIRROR_WRITE. Sleeps, takes mmap_lock of the caller
  * for writing, then of the mirrored memory for reading.
