@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS_MAX	100000
@@ -82,10 +83,30 @@ static bool protect(void)
 	}
 }
 
-static void await(sem_t *rounds)
+/*
+ * A fault that came as the protection was lifted may sleep past the wake-up, for
+ * userfaultfd_must_wait() asks for the write bit, which is not back yet. Whoever
+ * reads its message would wake it again; nobody does here.
+ */
+static void wake(void)
 {
-	while (sem_wait(rounds))
-		;
+	struct uffdio_range range = { .start = race.addr, .len = sysconf(_SC_PAGESIZE) };
+
+	if (race.protection == PROTECT_UFFD_WP)
+		ioctl(race.fd, UFFDIO_WAKE, &range);
+}
+
+static void await_and_wake(sem_t *rounds)
+{
+	struct timespec soon;
+
+	do {
+		wake();
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += 10000000;
+		soon.tv_sec += soon.tv_nsec / 1000000000;
+		soon.tv_nsec %= 1000000000;
+	} while (sem_timedwait(rounds, &soon));
 }
 
 static void *protector(void *unused)
@@ -93,13 +114,19 @@ static void *protector(void *unused)
 	lua_Integer i;
 
 	for (i = 1; i <= race.rounds; i++) {
-		await(&race.begun);
+		await_and_wake(&race.begun);
 		wander(i * 677 % 32768);
 		if (!race.error && !protect())
 			race.error = errno;
 		sem_post(&race.ended);
 	}
 	return NULL;
+}
+
+static void await(sem_t *rounds)
+{
+	while (sem_wait(rounds))
+		;
 }
 
 static u64 frame(void)
@@ -206,7 +233,7 @@ static int play(lua_State *L, u32 flags, struct tally *t)
 			err = -play_round(L, i, flags, t);
 			story_collect(L);
 		}
-		for (; i <= race.rounds; i++)
+		while (i++ <= race.rounds)
 			sem_post(&race.begun);
 		pthread_join(thread, NULL);
 	}
