@@ -36,6 +36,12 @@ cleanup() {
 	child=
 	if [ -n "$pid" ]; then
 		kill "$pid" 2>/dev/null
+		# unshare(1) leaves TERM to its child, an init that does not heed it.
+		for _ in {1..100}; do
+			kill -0 "$pid" 2>/dev/null || break
+			sleep 0.1
+		done
+		kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	fi
 	rm -rf --one-file-system ${scratch:+"$scratch"} ${partial:+"$partial"}
