@@ -59,7 +59,7 @@ static bool is_merged(const struct area *a)
  *
  * MADV_MERGEABLE, then ksmd runs until every page is a KSM page, or until it has
  * seen all memory forty times: a page is merged when its content was the same in
- * two looks and there is another like it. ksmd is then left as it was. A kernel
+ * two looks and there is another like it. ksmd then runs if it did before. A kernel
  * without CONFIG_KSM skips the story.
  */
 static int area_ksm(lua_State *L)
@@ -78,7 +78,8 @@ static int area_ksm(lua_State *L)
 		usleep(10000);
 		merged = is_merged(a);
 	} while (!merged && ksm_get(KSM "full_scans") < begin + SCANS);
-	if (!ksm_set(KSM "run", run))
+	/* 2 has stopped it, too; to write that again would take the pages apart. */
+	if (!ksm_set(KSM "run", run == 1))
 		return prim_failed(L, KSM "run");
 	lua_pushboolean(L, merged);
 	return 1;
