@@ -84,7 +84,7 @@ check: ## everything: unit tests, then guest tests and real programs on every ke
 demo: ## what a lost pin looks like, on three kernels
 	./demo
 
-matrix: ## every scenario on every kernel, as one table: doc/matrix.*
+matrix: ## every scenario on every kernel: doc/matrix.md, build/matrix/matrix.html
 	tests/matrix/run --doc all
 
 style: ## checkpatch over all sources
