@@ -17,6 +17,8 @@ struct op {
 	u64 start, end;
 	u32 target, seen, changed, pinned, held;
 	u32 wrongly_left, wrongly_cleared, soft_dirty;	/* clear_refs */
+	const char __user *text;	/* clear_refs: what is being written */
+	size_t length;
 	u8 arg, lock, flags;
 	bool pass;		/* the filter lets it through */
 } ____cacheline_aligned;

@@ -29,15 +29,20 @@ struct range_call {
 	struct walk_diff diff;
 };
 
-/* The number that is being written, 0 if it cannot be read without a fault. */
-static u8 number_written(const char __user *buf, size_t count)
+/*
+ * The number that is being written, 0 if it cannot be read without a fault. Only
+ * for when the kernel has read it, which brings the page in: up to Linux 5.13 a
+ * fault in a handler counts as a call missed.
+ */
+static u8 number_written(const struct op *op)
 {
-	char text[8] = "";
+	char text[13] = "";	/* as PROC_NUMBUF in fs/proc */
+	size_t length = min(op->length, sizeof(text) - 1);
 	u8 number = 0;
 
-	count = min(count, sizeof(text) - 1);
 	pagefault_disable();
-	if (!access_ok(buf, count) || __copy_from_user_inatomic(text, buf, count))
+	if (!access_ok(op->text, length) ||
+	    __copy_from_user_inatomic(text, op->text, length))
 		text[0] = 0;
 	pagefault_enable();
 	if (kstrtou8(strim(text), 10, &number))
@@ -47,20 +52,20 @@ static u8 number_written(const char __user *buf, size_t count)
 
 static int clear_refs_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	const char __user *buf = (void __user *)regs_get_kernel_argument(regs, 1);
-	size_t count = regs_get_kernel_argument(regs, 2);
 	struct clear_refs_call *call = (void *)ri->data;
+	struct op *op = op_begin(COWSCOPE_EVENT_CLEAR_REFS);
 
 	stats_inc(probe[PROBE_CLEAR_REFS].entered);
-	call->op = op_begin(COWSCOPE_EVENT_CLEAR_REFS);
-	if (!call->op) {
+	if (!op) {
 		stats_inc(probe[PROBE_CLEAR_REFS].skipped);
 		stats_inc(probe[PROBE_CLEAR_REFS].ended);
 		return 1;
 	}
-	call->op->arg = number_written(buf, count);
+	op->text = (const char __user *)regs_get_kernel_argument(regs, 1);
+	op->length = regs_get_kernel_argument(regs, 2);
 	/* Whose memory it is turns up with the first range. */
-	call->op->pass = filter_pass(NULL);
+	op->pass = filter_pass(NULL);
+	call->op = op;
 	return 0;
 }
 
@@ -75,6 +80,8 @@ static int clear_refs_return(struct kretprobe_instance *ri, struct pt_regs *regs
 		return 0;
 	}
 	stats_inc(probe[PROBE_CLEAR_REFS].ended);
+	if (!call->op->end)
+		call->op->arg = number_written(call->op);
 	op_end(call->op, ret < 0 ? ret : 0);
 	return 0;
 }
@@ -158,6 +165,7 @@ static int range_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 		return 1;
 	}
 	if (!op->end) {
+		op->arg = number_written(op);
 		op->target = filter_mm_tgid(walk->mm);
 		op->lock = compat_mmap_lock_mode(walk->mm);
 		op->pass = filter_pass(walk->mm);

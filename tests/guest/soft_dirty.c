@@ -365,6 +365,35 @@ static void others(void)
 	stop(pid);
 }
 
+/* The kernel takes a fault to read the number; to read it first would be another. */
+static void number_not_present(void)
+{
+	int number = memfd_create("number", MFD_CLOEXEC), file, ops = 0;
+	struct cowscope_record r;
+	struct stats before, after;
+	const char *text;
+
+	if (number < 0 || pwrite(number, "4", 1, 0) != 1)
+		tap_bail("memfd: %s", strerror(errno));
+	text = mmap(NULL, 4096, PROT_READ, MAP_SHARED, number, 0);
+	file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+	if (text == MAP_FAILED || file < 0)
+		tap_bail("clear_refs: %s", strerror(errno));
+	stats_read(fd, &before);
+	rings_seek_end(&rings);
+	if (write(file, text, 1) != 1)
+		tap_bail("clear_refs: %s", strerror(errno));
+	while (rings_next(&rings, &r))
+		if (r.type == COWSCOPE_EVENT_CLEAR_REFS)
+			ops += r.arg == 4;
+	stats_read(fd, &after);
+	tap_eq(ops, 1, "a number in a page that is not present: it is in the record");
+	tap_eq(stats_sum(&after, "", ".missed"), stats_sum(&before, "", ".missed"),
+	       "and no call counts as missed");
+	close(file);
+	close(number);
+}
+
 int main(void)
 {
 	tap_begin();
@@ -385,5 +414,6 @@ int main(void)
 	soft_dirty("1024 references", many_references, (struct seen){ 1, 1, 0 });
 	hugetlb_is_left();
 	others();
+	number_not_present();
 	return tap_end();
 }
