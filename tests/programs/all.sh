@@ -8,6 +8,8 @@
 . ./kit.sh
 
 insmod /lib/cowscope/cowscope.ko || { echo "Bail out! insmod"; exit 1; }
+# Tells the module the rule, so no recording has the experiment in it.
+cowscope status > /dev/null || { echo "Bail out! cowscope status"; exit 1; }
 for program in $PROGRAMS; do
 	part "$program$MARK" "./$program"
 done
