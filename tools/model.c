@@ -46,6 +46,8 @@ static const struct holder holders[] = {
 	{ .name = "pin_ro_longterm", .pin = true, .longterm = true, .known = true },
 	{ .name = "pin_rw_longterm", .pin = true, .write = true, .longterm = true, .known = true },
 	{ .name = "vmsplice" },
+	{ .name = "uring_fixed", .pin = true, .write = true, .longterm = true },
+	{ .name = "vm_readv", .pin = true },
 };
 
 /* What the rule leaves open, tried one way and the other. */

@@ -12,7 +12,7 @@
 -- tools/model.h.
 
 local all_holders = { "get_ro", "get_rw", "pin_ro", "pin_rw", "pin_ro_longterm",
-		      "pin_rw_longterm", "vmsplice" }
+		      "pin_rw_longterm", "vmsplice", "uring_fixed", "vm_readv" }
 local few_holders = { "get_ro", "pin_ro", "pin_rw", "vmsplice" }
 -- Who holds such a page for writing has broken COW and holds a small page.
 local file_holders = { "get_ro", "pin_ro", "pin_rw", "pin_ro_longterm", "vmsplice" }
@@ -57,7 +57,7 @@ local protectors = {
 
 -- A holder that writes cannot be there while nobody may.
 local function fits(holder, when)
-	return when ~= "BETWEEN" or not holder:find "_rw"
+	return when ~= "BETWEEN" or not (holder:find "_rw" or holder == "uring_fixed")
 end
 
 local names, steps_of = {}, {}
