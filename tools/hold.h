@@ -55,6 +55,7 @@ extern const struct holder hold_mirrors[];
 extern const struct holder hold_direct[];
 extern const struct holder hold_uring[];
 extern const struct holder hold_vm[];
+extern const struct holder hold_rdma[];
 
 /**
  * hold_find - a kind of holder by its name; another one is an error

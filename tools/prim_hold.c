@@ -7,6 +7,7 @@
 /* All that hold() knows by name. */
 static const struct holder *const kinds[] = {
 	hold_pins, hold_pipe, hold_lookup, hold_mirrors, hold_direct, hold_uring, hold_vm,
+	hold_rdma,
 };
 
 /* As many as an open file may have. */

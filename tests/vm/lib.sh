@@ -126,10 +126,11 @@ make_cpio() { (cd "$2" && find . | "$1" cpio -o -H newc -R 0:0); }
 
 rows() { awk '!/^#/ && NF' "$kernel_list"; }
 
-names() { rows | awk '{ print $1 }'; }
+# Those that everything runs on. One with more modules is only for who asks for it.
+names() { rows | awk 'NF < 5 { print $1 }'; }
 
 # Those that Debian builds, with packages of their own for dkms and headers.
-stock_names() { rows | awk '$4 !~ /^linux-source-/ { print $1 }'; }
+stock_names() { rows | awk 'NF < 5 && $4 !~ /^linux-source-/ { print $1 }'; }
 
 # row_field NAME N
 row_field() { rows | awk -v name="$1" -v n="$2" '$1 == name { print $n }'; }
@@ -241,7 +242,7 @@ index_files() {
 list_candidates() {
 	local name suites pattern flavour suite file
 
-	while read -r name suites pattern flavour; do
+	while read -r name suites pattern flavour _; do
 		while read -r suite file; do
 			/usr/lib/apt/apt-helper cat-file "$file" |
 				awk -v suite="$suite" -v flavour="$flavour" -v suffix="-${name#*-}" '
@@ -251,7 +252,7 @@ list_candidates() {
 					print "image", suite, version suffix, version
 					print "headers", suite, version suffix, version
 				}
-				NF == 0 && package ~ "^linux-(image|headers)-[0-9]+[.][0-9]+[.][0-9].*-" flavour "(-unsigned)?$" {
+				NF == 0 && package ~ "^linux-(image|headers)-[0-9]+[.][0-9]+[.][0-9][^-]*(-[0-9][^-]*)?-" flavour "(-unsigned)?$" {
 					kind = package ~ /^linux-image/ ? "image" : "headers"
 					release = package
 					sub(/^linux-(image|headers)-/, "", release)
