@@ -12,7 +12,7 @@
 scenario {
 	title = "clear_refs takes the write bit, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = {
 		mapcount = {
 			get_ro = "B reuse fine refcount=2 mapcount=1",
@@ -22,6 +22,7 @@ scenario {
 			uring_fixed = "B none",
 			vm_readv = "B none",
 			direct_write = "B reuse fine refcount=2 mapcount=1 or B none",
+			rdma_mr = "B none",
 		},
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
@@ -31,6 +32,7 @@ scenario {
 			uring_fixed = "B none",
 			vm_readv = "B none",
 			direct_write = "A copy maybe_lost refcount=2 mapcount=1",
+			rdma_mr = "B none",
 		},
 		exclusive = {
 			get_ro = "B reuse fine refcount=2 mapcount=1 exclusive=yes",
@@ -40,6 +42,7 @@ scenario {
 			uring_fixed = "B none",
 			vm_readv = "B none",
 			direct_write = "B reuse fine refcount=2 mapcount=1 exclusive=yes or B none",
+			rdma_mr = "B none",
 		},
 	},
 }

@@ -8,7 +8,7 @@
 scenario {
 	title = "the owner writes to a page that somebody holds",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = "B none",
 }
 

@@ -17,12 +17,13 @@ local lost = {
 	uring_fixed = "B none early_copy",
 	vm_readv = "B none early_copy",
 	direct_write = "A copy maybe_lost refcount=3 mapcount=2 or B none early_copy",
+	rdma_mr = "B none early_copy",
 }
 
 scenario {
 	title = "fork after the reference, then the parent writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = { mapcount = lost, page_count = lost, exclusive = lost },
 }
 

@@ -14,6 +14,7 @@ local lost = {
 	uring_fixed = "B none early_copy",
 	vm_readv = "B none early_copy",
 	direct_write = "A copy maybe_lost refcount=2 mapcount=1 or B none early_copy",
+	rdma_mr = "B none early_copy",
 }
 
 local kept = {
@@ -24,12 +25,13 @@ local kept = {
 	uring_fixed = "B none early_copy",
 	vm_readv = "B none early_copy",
 	direct_write = "B reuse fine refcount=2 mapcount=1",
+	rdma_mr = "B none early_copy",
 }
 
 scenario {
 	title = "fork after the reference, the child exits, then the parent writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = { mapcount = kept, page_count = lost, exclusive = lost },
 }
 

@@ -14,7 +14,7 @@ local kept = "B none or B reuse fine mapcount=1 exclusive=yes"
 scenario {
 	title = "UFFDIO_WRITEPROTECT and back, then the owner writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = {
 		mapcount = {
 			get_ro = "B reuse fine refcount=2 mapcount=1",
@@ -24,6 +24,7 @@ scenario {
 			uring_fixed = "B reuse fine refcount=1025 mapcount=1",
 			vm_readv = "B reuse fine refcount=1025 mapcount=1",
 			direct_write = "B reuse fine refcount=2 mapcount=1",
+			rdma_mr = "B reuse fine refcount=1025 mapcount=1",
 		},
 		page_count = {
 			get_ro = "A copy pin_lost refcount=2 mapcount=1",
@@ -33,6 +34,7 @@ scenario {
 			uring_fixed = "A copy maybe_lost refcount=1025 mapcount=1",
 			vm_readv = "A copy maybe_lost refcount=1025 mapcount=1",
 			direct_write = "A copy maybe_lost refcount=2 mapcount=1",
+			rdma_mr = "A copy maybe_lost refcount=1025 mapcount=1",
 		},
 		exclusive = kept,
 	},

@@ -19,7 +19,7 @@ local unshared = "A reuse fine refcount=1 mapcount=1 exclusive=no"
 scenario {
 	title = "a child keeps a reference and unmaps, then the parent writes",
 	holders = { "get_ro", "pin_ro", "pin_rw_longterm", "vmsplice", "uring_fixed",
-		    "vm_readv", "direct_write" },
+		    "vm_readv", "direct_write", "rdma_mr" },
 	expect = {
 		mapcount = {
 			get_ro = "B reuse leak refcount=2 mapcount=1",
@@ -29,6 +29,7 @@ scenario {
 			uring_fixed = "A reuse fine refcount=1 mapcount=1",
 			vm_readv = "B reuse fine refcount=1025 mapcount=1",
 			direct_write = "B reuse fine refcount=2 mapcount=1",
+			rdma_mr = "A reuse fine refcount=1 mapcount=1",
 		},
 		page_count = {
 			get_ro = "A copy needed refcount=2 mapcount=1",
@@ -38,6 +39,7 @@ scenario {
 			uring_fixed = "A reuse fine refcount=1 mapcount=1",
 			vm_readv = "A copy maybe_lost refcount=1025 mapcount=1",
 			direct_write = "A copy maybe_lost refcount=2 mapcount=1",
+			rdma_mr = "A reuse fine refcount=1 mapcount=1",
 		},
 		exclusive = {
 			get_ro = "A copy needed refcount=2 mapcount=1 exclusive=no",
@@ -47,6 +49,7 @@ scenario {
 			uring_fixed = "A reuse fine refcount=1 mapcount=1 exclusive=no",
 			vm_readv = "A reuse fine refcount=1 mapcount=1 exclusive=no",
 			direct_write = took_reference .. " or " .. unshared,
+			rdma_mr = "A reuse fine refcount=1 mapcount=1 exclusive=no",
 		},
 	},
 }
