@@ -71,7 +71,7 @@ $(B)/%.o: %.c $(GENERATED) | need-libs
 $(B)/kernels.h: tests/kernels
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)awk '$$1 !~ /^#/ && NF && $$4 !~ /^linux-source-/ { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
+	$(Q)awk '$$1 !~ /^#/ && NF == 4 && $$4 !~ /^linux-source-/ { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
 		END { print "" }' $< > $@
 
 ##@ Test

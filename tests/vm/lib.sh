@@ -126,7 +126,9 @@ make_cpio() { (cd "$2" && find . | "$1" cpio -o -H newc -R 0:0); }
 
 rows() { awk '!/^#/ && NF' "$kernel_list"; }
 
-# Those that everything runs on. One with more modules is only for who asks for it.
+all_names() { rows | awk '{ print $1 }'; }
+
+# Those that "all" means. One with more modules is only for who asks for it.
 names() { rows | awk 'NF < 5 { print $1 }'; }
 
 # Those that Debian builds, with packages of their own for dkms and headers.
@@ -149,7 +151,7 @@ kernel_name() {
 	elif [ -n "$(row_field "$1" 1)" ]; then
 		echo "$1"
 	else
-		die "no kernel named '$1'; there are: $(names | tr '\n' ' ')newest"
+		die "no kernel named '$1'; there are: $(all_names | tr '\n' ' ')newest"
 	fi
 }
 
@@ -206,7 +208,7 @@ update_index() {
 	need debian-archive-keyring
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" || die "cannot write to $dir"
 	site_of bookworm >/dev/null || { need_root "update apt's index"; run apt-get -qq update; }
-	mapfile -t suites < <(for name in $(names); do row_suites "$name"; done | awk '!seen[$0]++')
+	mapfile -t suites < <(for name in $(all_names); do row_suites "$name"; done | awk '!seen[$0]++')
 	sources "${suites[@]}" >"$dir/sources.list" || exit 125
 	# How to download is this machine's business: proxies, dates, retries.
 	apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$dir/acquire.conf"
