@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An RDMA device holds memory: a memory region, a FOLL_PIN pin for long, for
- * writing if the region may be written (ib_umem_get() in drivers/infiniband/core).
+ * writing if the region may be written, and on 5.10 if not (ib_umem_get() in
+ * drivers/infiniband/core/umem.c).
  *
  * The device is soft-RoCE, the kernel's rdma_rxe over any network device: it
  * copies from and to the pages that it pinned when the region was made. What it
