@@ -19,11 +19,11 @@ part failing_run cowscope run --json failing.lua
 # Each scenario with what it expects made wrong in one respect.
 for INVERT in saw decision verdict fields events check; do
 	export INVERT
-	mkdir $INVERT
+	mkdir "$INVERT"
 	for scenario in scenarios/*.lua; do
-		[ $INVERT != check ] || grep -q 'check(' "$scenario" || continue
+		[ "$INVERT" != check ] || grep -q 'check(' "$scenario" || continue
 		cat invert.lua "$scenario" > "$INVERT/${scenario#*/}"
 	done
-	part $INVERT cowscope run --json $INVERT/*.lua
+	part "$INVERT" cowscope run --json "$INVERT"/*.lua
 done | sed -n -e '/^# /p' -e 's/^\({"scenario":.*,"expected":[^,]*\),"why":.*/\1}/p'
 rmmod cowscope
