@@ -87,6 +87,9 @@ demo: ## what a lost pin looks like, on three kernels
 matrix: ## every scenario on every kernel: doc/matrix.md, build/matrix/matrix.html
 	tests/matrix/run --doc all
 
+bench: ## what it costs, and what other tools cost, on every kernel: doc/bench
+	bench/run
+
 style: ## checkpatch over all sources
 	$(Q)tests/style
 
@@ -116,7 +119,7 @@ help: ## this list
 		/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 FORCE:
-.PHONY: all module cowscope static unit check demo matrix style install modules_install uninstall clean
+.PHONY: all module cowscope static unit check demo matrix bench style install modules_install uninstall clean
 .PHONY: help need-libs FORCE
 
 -include $(OBJS:.o=.d)
