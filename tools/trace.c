@@ -15,16 +15,16 @@
 
 static int trace_file(const char *path, struct filter *f)
 {
-	struct cowscope_record r;
+	const struct cowscope_record *r;
 	struct recording_in in;
 	int status = EXIT_SUCCESS;
 
 	if (recording_open(&in, path))
-		while (recording_next(&in, &r)) {
-			const char *comm = names_comm(&in.names, r.pid);
+		while ((r = recording_next(&in))) {
+			const char *comm = names_comm(&in.names, r->pid);
 
-			if (filter_passes(f, &r, comm))
-				record_print(&r, comm);
+			if (filter_passes(f, r, comm))
+				record_print(r, comm);
 		}
 	if (*in.error)
 		status = fail("%s: %s", path, in.error);
