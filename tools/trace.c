@@ -116,6 +116,7 @@ int cmd_trace(int argc, char **argv)
 		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
+	static char buffer[1 << 16];
 	struct tracer t = { 0 };
 	bool following = false;
 	int opt;
@@ -127,6 +128,8 @@ int cmd_trace(int argc, char **argv)
 		usage_error("more than one FILE");
 	if (following && optind < argc)
 		usage_error("a FILE cannot be followed");
+	/* Many lines, few writes; whoever follows flushes after each batch. */
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	return finish(optind < argc ? trace_file(argv[optind], &t.filter) :
 				      trace_rings(&t, following));
 }
