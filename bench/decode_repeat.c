@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	FILE *out;
 
 	if (!count)
-		errx(2, "usage: repeat RECORDING OUTPUT COUNT");
+		errx(2, "usage: decode_repeat RECORDING OUTPUT COUNT");
 	header = read_whole(argv[1], &size);
 	if (size < sizeof(*header) || header->magic != COWSCOPE_FILE_MAGIC ||
 	    header->record_size != sizeof(*record) || !header->records ||
