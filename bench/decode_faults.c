@@ -24,7 +24,7 @@ static void write_all(char *p, size_t page, char value)
 	size_t i;
 
 	for (i = 0; i < PAGES; i++)
-		*(volatile char *)(p + i * page) = value;
+		__atomic_store_n(p + i * page, value, __ATOMIC_RELAXED);
 }
 
 static void wait_child(void)

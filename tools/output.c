@@ -113,7 +113,7 @@ int finish(int status)
 /* With the word in its colour that begins behind @before bytes. */
 static void print_painted(const char *line, int before, enum color paint)
 {
-	int word = strcspn(line + before, " \n");
+	int word = strcspn(line + before, "\n ");
 
 	printf("%.*s%s%.*s%s%s", before, line, color_on(paint), word, line + before,
 	       color_off(paint), line + before + word);
