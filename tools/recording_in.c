@@ -89,7 +89,8 @@ bool recording_open(struct recording_in *in, const char *path)
 	if (h->records == ~0ULL) {
 		in->records = room;
 		h->tasks = 0;
-		wrong(in, "the recording did not end: no names, nothing known of losses");
+		wrong(in, "the recording did not end: it goes up to offset %llu, names and losses are not known",
+		      (unsigned long long)(sizeof(*h) + room * sizeof(struct cowscope_record)));
 	} else if (h->records > room) {
 		in->records = room;
 		wrong(in, "truncated at offset %llu: %llu of %llu records are there",

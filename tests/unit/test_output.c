@@ -189,9 +189,12 @@ static void json_mark(void **state)
 	struct cowscope_record r = { .type = COWSCOPE_EVENT_MARK, .text = "-" };
 	struct json_object *object = record_json(&r, NULL);
 
-	/* A text of "-" is that text, not nothing. */
+	/* A text of "-" is that text, not nothing, and so is a name. */
 	expect_text(object, "text", "-");
 	expect_text(object, "comm", NULL);
+	json_object_put(object);
+	object = record_json(&r, "-");
+	expect_text(object, "comm", "-");
 	json_object_put(object);
 }
 
