@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A record as text. Pure C: the module and the command compile this file. */
 #include "format.h"
+#include "text.h"
 
 /* One value as text; the longest is a page's flags, all of them. */
 #define VALUE_MAX	112
@@ -34,34 +35,11 @@ static const struct flag {
 	{ COWSCOPE_PIN_MIRROR_KEEP, "keep" },
 };
 
-/* Text that grows in a buffer and is cut off where that ends. */
-struct text {
-	char *buf;
-	size_t size;
-	size_t length;
-};
-
-static void put_bytes(struct text *t, const char *bytes, size_t n)
-{
-	if (!t->size)
-		return;
-	if (n > t->size - 1 - t->length)
-		n = t->size - 1 - t->length;
-	memcpy(t->buf + t->length, bytes, n);
-	t->length += n;
-	t->buf[t->length] = '\0';
-}
-
-static void put(struct text *t, const char *string)
-{
-	put_bytes(t, string, strlen(string));
-}
-
 /* What others chose must not steer a terminal. */
 static void put_safe(struct text *t, const char *bytes, size_t n)
 {
 	for (; n && *bytes; n--, bytes++)
-		put_bytes(t, (unsigned char)*bytes < ' ' || *bytes == 0x7f ? "?" : bytes, 1);
+		text_char(t, (unsigned char)*bytes < ' ' || *bytes == 0x7f ? '?' : *bytes);
 }
 
 static void put_flags(struct text *t, const struct flag *flag, size_t flags, u32 bits)
@@ -72,54 +50,52 @@ static void put_flags(struct text *t, const struct flag *flag, size_t flags, u32
 	for (i = 0; i < flags; i++) {
 		if (!(bits & flag[i].bit))
 			continue;
-		put(t, comma);
-		put(t, flag[i].name);
+		text_put(t, comma);
+		text_put(t, flag[i].name);
 		comma = ",";
 	}
 	if (!*comma)
-		put(t, "-");
+		text_put(t, "-");
 }
 
 size_t cowscope_page_flags(char *buf, size_t size, u32 state)
 {
-	struct text t = { buf, size, 0 };
+	struct text t = text_begin(buf, size);
 
 	put_flags(&t, page_flags, ARRAY_SIZE(page_flags), state);
-	return t.length;
+	return text_end(&t, buf, size);
 }
 
 static void put_pfn(struct text *t, u64 pte)
 {
-	char hex[20];
+	char hex[TEXT_NUMBER];
 
-	if (!(pte & COWSCOPE_PTE_READ)) {
-		put(t, "-");
-	} else if (!(pte & COWSCOPE_PTE_PRESENT)) {
-		put(t, "none");
-	} else {
-		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)COWSCOPE_PTE_PFN(pte));
-		put(t, hex);
-	}
+	if (!(pte & COWSCOPE_PTE_READ))
+		text_put(t, "-");
+	else if (!(pte & COWSCOPE_PTE_PRESENT))
+		text_put(t, "none");
+	else
+		text_put(t, text_hex(hex, COWSCOPE_PTE_PFN(pte)));
 }
 
 static void put_pte(struct text *t, u64 pte)
 {
 	if (!(pte & COWSCOPE_PTE_READ)) {
-		put(t, "-");
+		text_put(t, "-");
 		return;
 	}
-	put(t, pte & COWSCOPE_PTE_WRITE ? "w" : ".");
-	put(t, pte & COWSCOPE_PTE_DIRTY ? "d" : ".");
-	put(t, pte & COWSCOPE_PTE_SOFT_DIRTY ? "s" : ".");
-	put(t, pte & COWSCOPE_PTE_UFFD_WP ? "u" : ".");
+	text_char(t, pte & COWSCOPE_PTE_WRITE ? 'w' : '.');
+	text_char(t, pte & COWSCOPE_PTE_DIRTY ? 'd' : '.');
+	text_char(t, pte & COWSCOPE_PTE_SOFT_DIRTY ? 's' : '.');
+	text_char(t, pte & COWSCOPE_PTE_UFFD_WP ? 'u' : '.');
 }
 
 size_t cowscope_pte_flags(char *buf, size_t size, u64 pte)
 {
-	struct text t = { buf, size, 0 };
+	struct text t = text_begin(buf, size);
 
 	put_pte(&t, pte);
-	return t.length;
+	return text_end(&t, buf, size);
 }
 
 /* Where the fields of one record go. */
@@ -136,10 +112,9 @@ static void add_word(const struct sink *s, const char *key, const char *value)
 
 static void add_number(const struct sink *s, const char *key, s64 value)
 {
-	char text[24];
+	char text[TEXT_NUMBER];
 
-	snprintf(text, sizeof(text), "%lld", (long long)value);
-	s->emit(s->ctx, key, text, true);
+	s->emit(s->ctx, key, text_signed(text, value), true);
 }
 
 static void add_optional(const struct sink *s, const char *key, s64 value, s64 absent)
@@ -152,19 +127,19 @@ static void add_optional(const struct sink *s, const char *key, s64 value, s64 a
 
 static void add_hex(const struct sink *s, const char *key, u64 value)
 {
-	char text[24];
+	char text[TEXT_NUMBER];
 
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
-	add_word(s, key, text);
+	add_word(s, key, text_hex(text, value));
 }
 
 static void add_flags(const struct sink *s, const char *key, const struct flag *flag, size_t n,
 		  u32 bits)
 {
-	char buf[VALUE_MAX] = "";
-	struct text t = { buf, sizeof(buf), 0 };
+	char buf[VALUE_MAX];
+	struct text t = text_begin(buf, sizeof(buf));
 
 	put_flags(&t, flag, n, bits);
+	text_end(&t, buf, sizeof(buf));
 	add_word(s, key, buf);
 }
 
@@ -172,15 +147,18 @@ static void add_flags(const struct sink *s, const char *key, const struct flag *
 static void add_change(const struct sink *s, const char *key, void (*show)(struct text *t, u64 pte),
 		   bool both)
 {
-	char buf[VALUE_MAX] = "", after[VALUE_MAX] = "";
-	struct text t = { buf, sizeof(buf), 0 }, a = { after, sizeof(after), 0 };
+	char buf[VALUE_MAX], after[VALUE_MAX];
+	struct text t = text_begin(buf, sizeof(buf)), a = text_begin(after, sizeof(after));
 
 	show(&t, s->r->before);
+	text_end(&t, buf, sizeof(buf));
 	if (both && s->r->after & COWSCOPE_PTE_READ) {
 		show(&a, s->r->after);
+		text_end(&a, after, sizeof(after));
 		if (strcmp(buf, after)) {
-			put(&t, "->");
-			put(&t, after);
+			text_put(&t, "->");
+			text_put(&t, after);
+			text_end(&t, buf, sizeof(buf));
 		}
 	}
 	add_word(s, key, buf);
@@ -236,11 +214,14 @@ static void add_cow_fault(const struct sink *s)
 /* Of a whole operation: the addresses, if it had a range. */
 static void add_range(const struct sink *s)
 {
-	char text[48];
+	char buf[2 * TEXT_NUMBER], hex[TEXT_NUMBER];
+	struct text t = text_begin(buf, sizeof(buf));
 
-	snprintf(text, sizeof(text), "0x%llx-0x%llx", (unsigned long long)s->r->start,
-		 (unsigned long long)s->r->end);
-	add_word(s, "addr", text);
+	text_put(&t, text_hex(hex, s->r->start));
+	text_char(&t, '-');
+	text_put(&t, text_hex(hex, s->r->end));
+	text_end(&t, buf, sizeof(buf));
+	add_word(s, "addr", buf);
 }
 
 static void add_end(const struct sink *s)
@@ -334,10 +315,11 @@ static void add_mirror(const struct sink *s)
 
 static void add_mark(const struct sink *s)
 {
-	char buf[sizeof(s->r->text) + 1] = "";
-	struct text t = { buf, sizeof(buf), 0 };
+	char buf[sizeof(s->r->text) + 1];
+	struct text t = text_begin(buf, sizeof(buf));
 
 	put_safe(&t, s->r->text, sizeof(s->r->text));
+	text_end(&t, buf, sizeof(buf));
 	add_word(s, "text", buf);
 }
 
@@ -398,27 +380,40 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 
 static void put_field(void *ctx, const char *key, const char *value, bool is_number)
 {
-	put(ctx, " ");
-	put(ctx, key);
-	put(ctx, "=");
-	put(ctx, value);
+	text_char(ctx, ' ');
+	text_put(ctx, key);
+	text_char(ctx, '=');
+	text_put(ctx, value);
+}
+
+/* "-PID [CPU] SECONDS: EVENT:", as ftrace has it. */
+static void put_head(struct text *t, const struct cowscope_record *r)
+{
+	u64 us = r->ts / 1000;
+	char digits[TEXT_NUMBER];
+
+	text_char(t, '-');
+	text_put(t, text_decimal(digits, r->pid, 1));
+	text_put(t, " [");
+	text_put(t, text_decimal(digits, r->cpu, 3));
+	text_put(t, "] ");
+	text_put(t, text_decimal(digits, us / 1000000, 1));
+	text_char(t, '.');
+	text_put(t, text_decimal(digits, us % 1000000, 6));
+	text_put(t, ": ");
+	text_put(t, cowscope_event_name(r->type));
+	text_char(t, ':');
 }
 
 size_t cowscope_format(char *buf, size_t size, const struct cowscope_record *r, const char *comm)
 {
-	struct text t = { buf, size, 0 };
-	unsigned long long us = r->ts / 1000;
-	char head[64];
+	struct text t = text_begin(buf, size);
 
 	if (comm)
 		put_safe(&t, comm, 16);
 	else
-		put(&t, "<...>");
-	snprintf(head, sizeof(head), "-%u [%03u] %llu.%06llu: ", r->pid, r->cpu,
-		 us / 1000000, us % 1000000);
-	put(&t, head);
-	put(&t, cowscope_event_name(r->type));
-	put(&t, ":");
+		text_put(&t, "<...>");
+	put_head(&t, r);
 	cowscope_fields(r, put_field, &t);
-	return t.length;
+	return text_end(&t, buf, size);
 }

@@ -3,6 +3,10 @@
 #include "output.h"
 
 #include "format.h"
+#include "text.h"
+
+/* Stands for a byte that is not UTF-8: U+FFFD. */
+#define REPLACEMENT	"\xef\xbf\xbd"
 
 /* Length of the UTF-8 sequence that begins here, 0 if none does. */
 static size_t utf8(const unsigned char *p, size_t left)
@@ -50,8 +54,8 @@ struct json_object *json_text(const char *text, size_t length)
 			n += sequence;
 			i += sequence;
 		} else {
-			memcpy(clean + n, "\xef\xbf\xbd", 3);
-			n += 3;
+			memcpy(clean + n, REPLACEMENT, strlen(REPLACEMENT));
+			n += strlen(REPLACEMENT);
 			i++;
 		}
 	}
@@ -96,26 +100,111 @@ void json_print(struct json_object *object)
 	json_object_put(object);
 }
 
-/* "-" in a line is null here, but a mark's text is what it is. */
-static void add_field(void *ctx, const char *key, const char *value, bool number)
+/* All of a record: what a line has in its head, then its fields; NULL is null. */
+static void each_member(const struct cowscope_record *r, const char *comm, cowscope_emit emit,
+			void *ctx)
 {
-	if (number)
-		json_object_object_add(ctx, key, json_object_new_int64(strtoll(value, NULL, 10)));
+	char number[TEXT_NUMBER];
+
+	emit(ctx, "ts", text_decimal(number, r->ts, 1), true);
+	emit(ctx, "comm", comm, false);
+	emit(ctx, "pid", text_decimal(number, r->pid, 1), true);
+	emit(ctx, "cpu", text_decimal(number, r->cpu, 1), true);
+	emit(ctx, "event", cowscope_event_name(r->type), false);
+	cowscope_fields(r, emit, ctx);
+}
+
+/* "-" in a line is null here, but a name and a mark's text are what they are. */
+static bool is_null(const char *key, const char *value)
+{
+	return !value || (!strcmp(value, "-") && strcmp(key, "text") && strcmp(key, "comm"));
+}
+
+static void add_member(void *ctx, const char *key, const char *value, bool number)
+{
+	if (!number)
+		json_add(ctx, key, is_null(key, value) ? NULL : value);
+	else if (*value == '-')
+		json_object_object_add(ctx, key,
+				       json_object_new_int64(strtoll(value, NULL, 10)));
 	else
-		json_add(ctx, key, strcmp(value, "-") || !strcmp(key, "text") ? value : NULL);
+		json_add_number(ctx, key, strtoull(value, NULL, 10));
 }
 
 struct json_object *record_json(const struct cowscope_record *r, const char *comm)
 {
 	struct json_object *object = json_object_new_object();
 
-	json_add_number(object, "ts", r->ts);
-	json_add(object, "comm", comm);
-	json_add_number(object, "pid", r->pid);
-	json_add_number(object, "cpu", r->cpu);
-	json_add(object, "event", cowscope_event_name(r->type));
-	cowscope_fields(r, add_field, object);
+	each_member(r, comm, add_member, object);
 	return object;
+}
+
+/* Puts what stands for itself in a JSON string; returns what follows. */
+static const char *put_plain(struct text *t, const char *string)
+{
+	char *at = t->at;
+
+	while ((unsigned char)*string >= ' ' && (unsigned char)*string < 0x80 &&
+	       *string != '"' && *string != '\\' && at < t->last)
+		*at++ = *string++;
+	t->at = at;
+	return string;
+}
+
+static void put_escape(struct text *t, unsigned char c)
+{
+	static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
+	const char *which = strchr(special, c);
+
+	text_char(t, '\\');
+	if (which) {
+		text_char(t, letter[which - special]);
+		return;
+	}
+	text_put(t, c < 0x10 ? "u000" : "u001");
+	text_char(t, "0123456789abcdef"[c & 0xf]);
+}
+
+/* As json_text() and json-c do it. */
+static void put_string(struct text *t, const char *string)
+{
+	text_char(t, '"');
+	while (*(string = put_plain(t, string)) && t->at < t->last) {
+		size_t n = utf8((const unsigned char *)string, strlen(string)), i;
+
+		if (!n)
+			text_put(t, REPLACEMENT);
+		else if (n == 1)
+			put_escape(t, *string);
+		else
+			for (i = 0; i < n; i++)
+				text_char(t, string[i]);
+		string += n ? n : 1;
+	}
+	text_char(t, '"');
+}
+
+static void put_member(void *ctx, const char *key, const char *value, bool number)
+{
+	text_put(ctx, ",\"");
+	text_put(ctx, key);
+	text_put(ctx, "\":");
+	if (is_null(key, value))
+		text_put(ctx, "null");
+	else if (number)
+		text_put(ctx, value);
+	else
+		put_string(ctx, value);
+}
+
+size_t record_json_line(char *buf, size_t size, const struct cowscope_record *r, const char *comm)
+{
+	struct text t = text_begin(buf, size);
+
+	each_member(r, comm, put_member, &t);
+	*buf = '{';	/* for the first comma */
+	text_char(&t, '}');
+	return text_end(&t, buf, size);
 }
 
 struct json_object *state_json(const struct cowscope_page *p)

@@ -110,25 +110,31 @@ int finish(int status)
 	return status;
 }
 
+/* With the word in its colour that begins behind @before bytes. */
+static void print_painted(const char *line, int before, enum color paint)
+{
+	int word = strcspn(line + before, "\n ");
+
+	printf("%.*s%s%.*s%s%s", before, line, color_on(paint), word, line + before,
+	       color_off(paint), line + before + word);
+}
+
 void record_print(const struct cowscope_record *r, const char *comm)
 {
-	enum color paint = verdict_color(r->verdict);
-	char line[COWSCOPE_LINE_MAX];
-	char *verdict;
-	int before, word;
+	enum color paint = output.color && !output.json ? verdict_color(r->verdict) : COLOR_NONE;
+	char line[RECORD_JSON_MAX + 2];
+	const char *verdict;
+	size_t n;
 
-	if (output.json) {
-		json_print(record_json(r, comm));
-		return;
-	}
-	cowscope_format(line, sizeof(line), r, comm);
-	verdict = output.color && paint != COLOR_NONE ? strstr(line, " verdict=") : NULL;
-	if (!verdict) {
-		puts(line);
-		return;
-	}
-	before = verdict + 1 - line;
-	word = strcspn(verdict + 1, " ");
-	printf("%.*s%s%.*s%s%s\n", before, line, color_on(paint), word, line + before,
-	       color_off(paint), line + before + word);
+	if (output.json)
+		n = record_json_line(line, RECORD_JSON_MAX, r, comm);
+	else
+		n = cowscope_format(line, COWSCOPE_LINE_MAX, r, comm);
+	line[n++] = '\n';
+	line[n] = '\0';
+	verdict = paint != COLOR_NONE ? strstr(line, " verdict=") : NULL;
+	if (verdict)
+		print_painted(line, verdict + 1 - line, paint);
+	else
+		fwrite_unlocked(line, n, 1, stdout);
 }

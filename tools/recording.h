@@ -60,6 +60,9 @@ struct recording_in {
 	struct names names;
 	u64 records;		/* that are in the file */
 	u64 next;		/* number of the next one */
+	struct cowscope_record *block;	/* read ahead... */
+	size_t ready;		/* ... so many, ... */
+	size_t used;		/* ... of which so many were given out */
 	char error[160];	/* what is wrong with the file, or "" */
 };
 
@@ -76,11 +79,11 @@ bool recording_open(struct recording_in *in, const char *path);
 /**
  * recording_next - read the next record
  * @in: the recording
- * @r: filled in
  *
- * Returns false at the end; then @in->error is "" if that is where it should be.
+ * Valid until the next call. Returns NULL at the end; then @in->error is "" if
+ * that is where it should be.
  */
-bool recording_next(struct recording_in *in, struct cowscope_record *r);
+const struct cowscope_record *recording_next(struct recording_in *in);
 
 /**
  * recording_close - undo recording_open()

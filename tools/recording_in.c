@@ -9,6 +9,9 @@
 
 #include "cowscope.h"
 
+/* Records are read so many at a time. */
+#define BLOCK	1024
+
 static bool wrong(struct recording_in *in, const char *format, ...) __printf(2, 3);
 
 static bool wrong(struct recording_in *in, const char *format, ...)
@@ -77,13 +80,17 @@ bool recording_open(struct recording_in *in, const char *path)
 	if (!check_header(in, st.st_size))
 		return false;
 
+	in->block = malloc(BLOCK * sizeof(*in->block));
+	if (!in->block)
+		return wrong(in, "out of memory");
 	left = st.st_size - sizeof(*h);
 	room = left / sizeof(struct cowscope_record);
 	in->records = h->records;
 	if (h->records == ~0ULL) {
 		in->records = room;
 		h->tasks = 0;
-		wrong(in, "the recording did not end: no names, nothing known of losses");
+		wrong(in, "the recording did not end: it goes up to offset %llu, names and losses are not known",
+		      (unsigned long long)(sizeof(*h) + room * sizeof(struct cowscope_record)));
 	} else if (h->records > room) {
 		in->records = room;
 		wrong(in, "truncated at offset %llu: %llu of %llu records are there",
@@ -105,29 +112,49 @@ bool recording_open(struct recording_in *in, const char *path)
 	return true;
 }
 
-bool recording_next(struct recording_in *in, struct cowscope_record *r)
+/* Where the next record is in the file. */
+static unsigned long long next_offset(const struct recording_in *in)
 {
-	unsigned long long offset = sizeof(in->header) + in->next * sizeof(*r);
+	return sizeof(in->header) + in->next * sizeof(*in->block);
+}
+
+static bool read_block(struct recording_in *in)
+{
+	u64 left = in->records - in->next;
+
+	in->used = 0;
+	in->ready = fread(in->block, sizeof(*in->block), left < BLOCK ? left : BLOCK, in->file);
+	return in->ready || wrong(in, "cannot be read at offset %llu: %s", next_offset(in),
+				  ferror(in->file) ? strerror(errno) : "it became shorter");
+}
+
+const struct cowscope_record *recording_next(struct recording_in *in)
+{
+	const struct cowscope_record *r;
 
 	if (in->next == in->records)
-		return false;
-	if (fread(r, sizeof(*r), 1, in->file) != 1) {
+		return NULL;
+	if (in->used == in->ready && !read_block(in)) {
 		in->records = in->next;
-		return wrong(in, "cannot be read at offset %llu: %s", offset,
-			     ferror(in->file) ? strerror(errno) : "it became shorter");
+		return NULL;
 	}
+	r = &in->block[in->used];
 	if (!r->type || r->type >= COWSCOPE_EVENTS) {
 		in->records = in->next;
-		return wrong(in, "damaged at offset %llu: a record of type %u", offset, r->type);
+		wrong(in, "damaged at offset %llu: a record of type %u", next_offset(in), r->type);
+		return NULL;
 	}
+	in->used++;
 	in->next++;
-	return true;
+	return r;
 }
 
 void recording_close(struct recording_in *in)
 {
 	if (in->file)
 		fclose(in->file);
+	free(in->block);
 	names_free(&in->names);
+	in->block = NULL;
 	in->file = NULL;
 }

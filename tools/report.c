@@ -14,7 +14,7 @@ int cmd_report(int argc, char **argv)
 		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct cowscope_record r;
+	const struct cowscope_record *r;
 	struct recording_in in;
 	struct summary_about about;
 	struct summary *s;
@@ -42,9 +42,9 @@ int cmd_report(int argc, char **argv)
 		.missed = in.header.missed,
 		.unknown_loss = in.header.records == ~0ULL,
 	};
-	while (recording_next(&in, &r))
-		if (filter_passes(&filter, &r, names_comm(&in.names, r.pid)))
-			summary_add(s, &r);
+	while ((r = recording_next(&in)))
+		if (filter_passes(&filter, r, names_comm(&in.names, r->pid)))
+			summary_add(s, r);
 	summary_print(s, &in.names, &about);
 	if (*in.error)
 		status = fail("%s: %s", argv[optind], in.error);

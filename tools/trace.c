@@ -15,16 +15,16 @@
 
 static int trace_file(const char *path, struct filter *f)
 {
-	struct cowscope_record r;
+	const struct cowscope_record *r;
 	struct recording_in in;
 	int status = EXIT_SUCCESS;
 
 	if (recording_open(&in, path))
-		while (recording_next(&in, &r)) {
-			const char *comm = names_comm(&in.names, r.pid);
+		while ((r = recording_next(&in))) {
+			const char *comm = names_comm(&in.names, r->pid);
 
-			if (filter_passes(f, &r, comm))
-				record_print(&r, comm);
+			if (filter_passes(f, r, comm))
+				record_print(r, comm);
 		}
 	if (*in.error)
 		status = fail("%s: %s", path, in.error);
@@ -116,6 +116,7 @@ int cmd_trace(int argc, char **argv)
 		{ "verdict", required_argument, NULL, FILTER_VERDICT },
 		{ NULL, 0, NULL, 0 },
 	};
+	static char buffer[1 << 16];
 	struct tracer t = { 0 };
 	bool following = false;
 	int opt;
@@ -127,6 +128,8 @@ int cmd_trace(int argc, char **argv)
 		usage_error("more than one FILE");
 	if (following && optind < argc)
 		usage_error("a FILE cannot be followed");
+	/* Many lines, few writes; whoever follows flushes after each batch. */
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	return finish(optind < argc ? trace_file(argv[optind], &t.filter) :
 				      trace_rings(&t, following));
 }

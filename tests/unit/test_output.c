@@ -126,14 +126,75 @@ static void json_has_the_lines_keys(void **state)
 	}
 }
 
+/* What is written by hand is what the library makes of the same record. */
+static void expect_json_line(const struct cowscope_record *r, const char *comm)
+{
+	struct json_object *object = record_json(r, comm);
+	char line[RECORD_JSON_MAX];
+	size_t n = record_json_line(line, sizeof(line), r, comm);
+
+	assert_string_equal(line, json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							JSON_C_TO_STRING_NOSLASHESCAPE));
+	assert_int_equal(n, strlen(line));
+	assert_true(n < sizeof(line) - 1);
+	json_object_put(object);
+}
+
+static void json_lines(void **state)
+{
+	static const char *const comms[] = {
+		NULL, "", "-", "a/b", "\"\\\b\f\n\r\t\x01\x1f\x7f", "K\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80",
+		"\xff\xc3", "\xc3(", "\xe2\x82", "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
+	};
+	static const u8 fill[] = { 0, 0xff, 0x22, 0x5c, 0x7f, 0x80 };
+	struct cowscope_record r;
+	unsigned int type;
+	size_t i, k;
+
+	for (type = 0; type <= COWSCOPE_EVENTS; type++) {
+		r = lost_pin();
+		r.type = type;
+		for (i = 0; i < ARRAY_SIZE(comms); i++)
+			expect_json_line(&r, comms[i]);
+		for (k = 0; k < ARRAY_SIZE(fill); k++) {
+			memset(&r, fill[k], sizeof(r));
+			r.type = type;
+			expect_json_line(&r, comms[ARRAY_SIZE(comms) - 1]);
+		}
+	}
+}
+
+/* Cut off at every length, nothing is written beyond. */
+static void json_no_overflow(void **state)
+{
+	struct cowscope_record r = { .type = COWSCOPE_EVENT_MARK };
+	char whole[RECORD_JSON_MAX];
+	size_t size, n;
+
+	memset(r.text, 0xff, sizeof(r.text));
+	n = record_json_line(whole, sizeof(whole), &r, "K\xc3\xbc\xff\"\x01");
+	for (size = 1; size <= n + 1; size++) {
+		char *buf = malloc(size);
+
+		assert_non_null(buf);
+		assert_int_equal(record_json_line(buf, size, &r, "K\xc3\xbc\xff\"\x01"), size - 1);
+		assert_int_equal(buf[size - 1], '\0');
+		assert_memory_equal(buf, whole, size - 1);
+		free(buf);
+	}
+}
+
 static void json_mark(void **state)
 {
 	struct cowscope_record r = { .type = COWSCOPE_EVENT_MARK, .text = "-" };
 	struct json_object *object = record_json(&r, NULL);
 
-	/* A text of "-" is that text, not nothing. */
+	/* A text of "-" is that text, not nothing, and so is a name. */
 	expect_text(object, "text", "-");
 	expect_text(object, "comm", NULL);
+	json_object_put(object);
+	object = record_json(&r, "-");
+	expect_text(object, "comm", "-");
 	json_object_put(object);
 }
 
@@ -250,6 +311,8 @@ static void colors(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(json_fault),
 	TEST(json_has_the_lines_keys),
+	TEST(json_lines),
+	TEST(json_no_overflow),
 	TEST(json_mark),
 	TEST(utf8),
 	TEST(json_errors),

@@ -58,7 +58,7 @@ static struct cowscope_record nth(u64 n)
 	return r;
 }
 
-static void write_whole(void)
+static void write_records(u64 records)
 {
 	struct cowscope_task seven = { .pid = 7, .tgid = 7, .comm = "seven" };
 	struct cowscope_task eight = { .pid = 8, .tgid = 7, .comm = "eight" };
@@ -71,13 +71,18 @@ static void write_whole(void)
 	assert_int_equal(names_put(&names, &eight), 0);
 	assert_int_equal(names_put(&names, &nameless), 0);
 	assert_int_equal(recording_create(&out, path, COWSCOPE_RULE_PAGE_COUNT), 0);
-	for (n = 0; n < RECORDS; n++) {
+	for (n = 0; n < records; n++) {
 		struct cowscope_record r = nth(n);
 
 		assert_int_equal(recording_put(&out, &r), 0);
 	}
 	assert_int_equal(recording_finish(&out, &names, 12, 34), 0);
 	names_free(&names);
+}
+
+static void write_whole(void)
+{
+	write_records(RECORDS);
 }
 
 /* Puts bytes over the whole recording, or at its end. */
@@ -94,14 +99,15 @@ static void damage(size_t offset, const void *bytes, size_t size)
 /* Reads to the end; every record must be the right one. */
 static u64 read_all(struct recording_in *in)
 {
-	struct cowscope_record r, expected;
+	const struct cowscope_record *r;
 	u64 n = 0;
 
-	while (recording_next(in, &r)) {
-		expected = nth(n++);
-		assert_memory_equal(&r, &expected, sizeof(r));
+	while ((r = recording_next(in))) {
+		struct cowscope_record expected = nth(n++);
+
+		assert_memory_equal(r, &expected, sizeof(*r));
 	}
-	assert_false(recording_next(in, &r));
+	assert_null(recording_next(in));
 	return n;
 }
 
@@ -277,6 +283,64 @@ static void damaged_record(void **state)
 		}
 }
 
+static void expect_offset(const struct recording_in *in, const char *what, u64 records)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s offset %zu", what, HEADER + (size_t)records * RECORD);
+	if (!strstr(in->error, text))
+		fail_msg("'%s' is not in '%s'", text, in->error);
+}
+
+/* Longer than what is read at a time, whole, damaged and cut off anywhere there. */
+static void many_records(void **state)
+{
+	static const u64 counts[] = { 1023, 1024, 1025, 2048, 3000 };
+	const u8 no_type = 0;
+	struct recording_in in;
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		write_records(counts[i]);
+		assert_true(recording_open(&in, path));
+		assert_int_equal(read_all(&in), counts[i]);
+		assert_string_equal(in.error, "");
+		recording_close(&in);
+		for (k = 0; k < i; k++) {
+			write_records(counts[i]);
+			damage(HEADER + counts[k] * RECORD + offsetof(struct cowscope_record, type),
+			       &no_type, 1);
+			assert_true(recording_open(&in, path));
+			assert_int_equal(read_all(&in), counts[k]);
+			expect_offset(&in, "damaged at", counts[k]);
+			recording_close(&in);
+
+			assert_int_equal(truncate(path, HEADER + counts[k] * RECORD), 0);
+			assert_true(recording_open(&in, path));
+			assert_int_equal(read_all(&in), counts[k]);
+			expect_offset(&in, "truncated at", counts[k]);
+			recording_close(&in);
+		}
+	}
+}
+
+/* While it is read. */
+static void becomes_shorter(void **state)
+{
+	struct recording_in in;
+
+	write_records(3000);
+	assert_true(recording_open(&in, path));
+	assert_non_null(recording_next(&in));
+	assert_int_equal(truncate(path, HEADER + 2000 * RECORD + 1), 0);
+	while (recording_next(&in))
+		;
+	assert_int_equal(in.next, 2000);
+	expect_offset(&in, "cannot be read at", 2000);
+	assert_null(recording_next(&in));
+	recording_close(&in);
+}
+
 /* Of a recorder that was killed. */
 static void unfinished(void **state)
 {
@@ -288,7 +352,7 @@ static void unfinished(void **state)
 	assert_int_equal(truncate(path, HEADER + 3 * RECORD + 10), 0);
 	assert_true(recording_open(&in, path));
 	assert_int_equal(read_all(&in), 3);
-	assert_non_null(strstr(in.error, "did not end"));
+	expect_offset(&in, "did not end: it goes up to", 3);
 	recording_close(&in);
 }
 
@@ -391,6 +455,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(damaged_counts),
 	TEST(unterminated_strings),
 	TEST(damaged_record),
+	TEST(many_records),
+	TEST(becomes_shorter),
 	TEST(unfinished),
 	TEST(trailing),
 	TEST(no_recording),
