@@ -52,7 +52,7 @@ static int __init cowscope_init(void)
 		goto err_holders;
 	err = probes_switch(enable);
 	if (err) {
-		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.kprobes_enabled on, the kernel one that cowscope supports?\n",
+		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.ftrace_enabled 1, the kernel one that cowscope supports?\n",
 		       err);
 		goto err_filter;
 	}

@@ -128,7 +128,7 @@ static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static int early_copy(enum probe_id probe, struct pt_regs *regs)
+static void early_copy(enum probe_id probe, struct pt_regs *regs)
 {
 	struct page *copy = (void *)regs_get_kernel_argument(regs, 0);
 	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 1);
@@ -145,7 +145,7 @@ static int early_copy(enum probe_id probe, struct pt_regs *regs)
 	op = mm && dst->vm_mm != mm ? forking() : NULL;
 	if (!op) {
 		stats_inc(probe[probe].declined);
-		return 0;
+		return;
 	}
 
 	stats_inc(probe[probe].ended);
@@ -158,26 +158,27 @@ static int early_copy(enum probe_id probe, struct pt_regs *regs)
 	}
 	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
 	if (!r)
-		return 0;
+		return;
 	record_page(r, addr, page_state_pack(pte) |
 		    (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE), &c);
 	r->after = COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(copy);
 	ring_commit(r);
-	return 0;
 }
 
-static int early_copy_entry(struct kprobe *kp, struct pt_regs *regs)
+static bool early_copy_first(struct pt_regs *regs)
 {
-	return early_copy(PROBE_EARLY_COPY, regs);
+	early_copy(PROBE_EARLY_COPY, regs);
+	return false;
 }
 
-static int early_copy_hugetlb_entry(struct kprobe *kp, struct pt_regs *regs)
+static bool early_copy_hugetlb_first(struct pt_regs *regs)
 {
-	return early_copy(PROBE_EARLY_COPY_HUGETLB, regs);
+	early_copy(PROBE_EARLY_COPY_HUGETLB, regs);
+	return false;
 }
 
 /* A THP that is pinned is copied in parts, so its mapping is split first. */
-static int split_entry(struct kprobe *kp, struct pt_regs *regs)
+static bool split_first(struct pt_regs *regs)
 {
 	struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
 	unsigned long addr = regs_get_kernel_argument(regs, 2);
@@ -188,11 +189,11 @@ static int split_entry(struct kprobe *kp, struct pt_regs *regs)
 	/* copy_process() also writes to the parent's memory. */
 	if (!op || addr < op->start || addr >= op->end) {
 		stats_inc(probe[PROBE_FORK_SPLIT].declined);
-		return 0;
+		return false;
 	}
 	stats_inc(probe[PROBE_FORK_SPLIT].ended);
 	op->pinned++;
-	return 0;
+	return false;
 }
 
 static const char *const fork_symbols[] = { "copy_process", NULL };
@@ -233,7 +234,8 @@ struct probe probe_early_copy = {
 	.sees = "pages that a fork copies at once, as they are pinned",
 	.symbols = early_copy_symbols,
 	.event = COWSCOPE_EVENT_EARLY_COPY,
-	.pre = early_copy_entry,
+	.hot = true,
+	.first = early_copy_first,
 };
 
 struct probe probe_early_copy_hugetlb = {
@@ -242,7 +244,7 @@ struct probe probe_early_copy_hugetlb = {
 	.sees = "hugetlb pages that a fork copies at once",
 	.symbols = early_copy_hugetlb_symbols,
 	.event = COWSCOPE_EVENT_EARLY_COPY,
-	.pre = early_copy_hugetlb_entry,
+	.first = early_copy_hugetlb_first,
 };
 
 struct probe probe_fork_split = {
@@ -251,5 +253,5 @@ struct probe probe_fork_split = {
 	.sees = "huge mappings that a fork splits, as they are pinned",
 	.symbols = split_symbols,
 	.event = COWSCOPE_EVENT_FORK,
-	.pre = split_entry,
+	.first = split_first,
 };

@@ -12,7 +12,7 @@
 #include "fault.h"
 #include "page_state.h"
 
-static int uffd_entry(struct kprobe *kp, struct pt_regs *regs)
+static bool uffd_first(struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 	unsigned long reason = regs_get_kernel_argument(regs, 1);
@@ -37,18 +37,18 @@ static int uffd_entry(struct kprobe *kp, struct pt_regs *regs)
 	}
 
 	if (!fault_begin(&f, PROBE_COW_FAULT_UFFD, vma, vmf->address, -mask, vmf->flags))
-		return 0;
+		return false;
 	pte = page_state_pte(f.mm, f.addr, &found);
 	if (found == COWSCOPE_LEVEL_PTE)
 		pte = __pte(0);		/* split meanwhile */
 	fault_look(&f, vma, pte, level, false);
 	f.predicted = COWSCOPE_UFFD;
 	fault_end(&f, PROBE_COW_FAULT_UFFD, COWSCOPE_UFFD, 0, false, 0);
-	return 0;
+	return false;
 
 declined:
 	fault_decline(PROBE_COW_FAULT_UFFD);
-	return 0;
+	return false;
 }
 
 static const char *const uffd_symbols[] = { "handle_userfault", NULL };
@@ -59,5 +59,5 @@ struct probe probe_cow_fault_uffd = {
 	.sees = "write faults on huge mappings left to a userfaultfd handler",
 	.symbols = uffd_symbols,
 	.event = COWSCOPE_EVENT_COW_FAULT,
-	.pre = uffd_entry,
+	.first = uffd_first,
 };

@@ -19,12 +19,11 @@ struct wp_call {
 	pmd_t *pmd;
 };
 
-static int wp_first(struct kprobe *kp, struct pt_regs *regs)
+static bool wp_first(struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 
-	return fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE) ?
-	       0 : probe_go_on(kp, regs);
+	return !fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE);
 }
 
 static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -102,6 +101,7 @@ struct probe probe_cow_fault = {
 	.symbols = wp_symbols,
 	.event = COWSCOPE_EVENT_COW_FAULT,
 	.core = true,
+	.hot = true,
 	.first = wp_first,
 	.entry = wp_entry,
 	.ret = wp_return,

@@ -36,45 +36,72 @@ struct probe *const probes[PROBES] = {
 static DEFINE_MUTEX(probes_lock);
 static enum cowscope_recording recording;
 
+static __always_inline void on_entry(struct probe *p, struct pt_regs *regs)
+{
+	if (!p->first || p->first(regs))
+		p->set_up(&p->kp, regs);
+}
+
+static int on_kprobe(struct kprobe *kp, struct pt_regs *regs)
+{
+	on_entry(container_of(kp, struct probe, kp), regs);
+	return 0;
+}
+
+/* No handler calls a function that is hooked, so this cannot recurse. */
+static void notrace on_ftrace(unsigned long ip, unsigned long parent_ip,
+			      struct compat_ftrace_ops *ops, struct compat_ftrace_regs *fregs)
+{
+	preempt_disable_notrace();
+	on_entry(container_of(ops, struct probe, ops), compat_ftrace_pt_regs(fregs));
+	preempt_enable_notrace();
+}
+
+static void unregister(struct probe *p)
+{
+	if (p->entry)
+		unregister_kretprobe(&p->rp);
+	else
+		unregister_kprobe(&p->kp);
+}
+
 /*
  * Registration gives a kretprobe a handler of the kernel's own, which takes an
- * instance and only then calls @entry. For a call that is left out this is most
- * of the cost, so @first comes before it; disabled as long as it does not.
+ * instance, calls @entry and hooks the return. It may as well be called from an
+ * ftrace_ops, which costs a quarter of what a kprobe does until it is here. The
+ * kprobe then stays disabled. For a call that is left out that handler is most of
+ * the cost, so @first comes before it.
  */
-static int arm_with_first(struct probe *p)
+static int arm_symbol(struct probe *p, const char *symbol)
 {
 	int err;
 
-	p->rp.kp.flags = KPROBE_FLAG_DISABLED;
-	err = register_kretprobe(&p->rp);
-	if (err)
-		return err;
-	p->set_up = p->rp.kp.pre_handler;
-	p->rp.kp.pre_handler = p->first;
-	err = enable_kretprobe(&p->rp);
-	if (err)
-		unregister_kretprobe(&p->rp);
-	return err;
-}
-
-/* Registration changes the struct, so it is filled anew each time. */
-static int arm_symbol(struct probe *p, const char *symbol)
-{
-	if (p->pre) {
-		p->kp = (struct kprobe){
-			.symbol_name = symbol,
-			.pre_handler = p->pre,
-		};
-		return register_kprobe(&p->kp);
-	}
+	/* Registration changes the struct, so it is filled anew each time. */
 	p->rp = (struct kretprobe){
 		.kp.symbol_name = symbol,
+		.kp.pre_handler = on_kprobe,
+		.kp.flags = KPROBE_FLAG_DISABLED,
 		.entry_handler = p->entry,
 		.handler = p->ret,
 		.data_size = p->data_size,
 		.maxactive = clamp(maxactive, 1u, 65536u),
 	};
-	return p->first ? arm_with_first(p) : register_kretprobe(&p->rp);
+	err = p->entry ? register_kretprobe(&p->rp) : register_kprobe(&p->kp);
+	if (err)
+		return err;
+	p->set_up = p->kp.pre_handler;
+	p->hooked = p->hot && p->kp.flags & KPROBE_FLAG_FTRACE &&
+		    (!p->entry || COMPAT_HOOK_AND_RETURN);
+	if (p->hooked) {
+		err = compat_hook(&p->ops, on_ftrace, (unsigned long)p->kp.addr);
+	} else {
+		if (p->first)
+			p->kp.pre_handler = on_kprobe;
+		err = enable_kprobe(&p->kp);
+	}
+	if (err)
+		unregister(p);
+	return err;
 }
 
 static void arm(struct probe *p)
@@ -94,17 +121,17 @@ static u64 missed_now(const struct probe *p)
 {
 	if (!p->symbol)
 		return 0;
-	return p->pre ? p->kp.nmissed : (u64)p->rp.nmissed + p->rp.kp.nmissed;
+	/* What kprobes of others on the function miss counts for a disabled one, too. */
+	return (p->entry ? (u64)p->rp.nmissed : 0) + (p->hooked ? 0 : p->kp.nmissed);
 }
 
 static void disarm(struct probe *p)
 {
 	if (!p->symbol)
 		return;
-	if (p->pre)
-		unregister_kprobe(&p->kp);
-	else
-		unregister_kretprobe(&p->rp);
+	if (p->hooked)
+		compat_unhook(&p->ops);
+	unregister(p);
 	p->missed += missed_now(p);
 	p->cut_off += stats_in_flight(p);
 	p->symbol = NULL;
@@ -128,7 +155,8 @@ static int arm_all(void)
 	/* Inner ones first: an operation then misses none of its parts. */
 	for (i = PROBES - 1; i >= 0; i--) {
 		arm(probes[i]);
-		if (probes[i]->core && probes[i]->error)
+		/* Busy: ftrace is switched off, and no kprobe on it would see a call. */
+		if (probes[i]->error && (probes[i]->core || probes[i]->error == -EBUSY))
 			err = probes[i]->error;
 	}
 	if (err)

@@ -5,6 +5,7 @@
 
 #include <linux/cowscope.h>
 #include <linux/kprobes.h>
+#include "compat/ftrace.h"
 
 enum probe_id {
 	PROBE_COW_FAULT,
@@ -36,10 +37,12 @@ enum probe_id {
  * @symbols: candidates, tried in turn, up to a NULL
  * @event: enum cowscope_event that nobody sees without it
  * @core: without it the module is of no use
- * @pre: handler of a function's entry, for a probe that does without its return
- * @first: asked before anything is set up for a return, if not NULL; ends with
- *	probe_go_on() if the call is wanted, else returns 0
- * @entry: handler of the entry; nonzero: no return wanted for this call
+ * @hot: so many calls that its entry is hooked through ftrace itself where the
+ *	kernel allows that; to disarm it waits until every task has slept
+ * @first: sees each call before anything is set up for its return, if not NULL;
+ *	is the return wanted? Never, if there is no @entry
+ * @entry: handler of the entry; nonzero: no return wanted for this call. NULL for
+ *	a probe that does without the return
  * @ret: handler of the return
  * @data_size: bytes that @entry hands to @ret
  * @symbol: the candidate that is armed, or NULL
@@ -47,6 +50,7 @@ enum probe_id {
  * @missed: by earlier arming
  * @cut_off: calls that were under way when it was disarmed; their returns are
  *	never seen
+ * @hooked: by @ops; the kprobe is disabled, and only there for address and return
  *
  * Handlers run with preemption off; they count each call in struct stats.
  */
@@ -57,8 +61,8 @@ struct probe {
 	const char *const *symbols;
 	enum cowscope_event event;
 	bool core;
-	kprobe_pre_handler_t pre;
-	kprobe_pre_handler_t first;
+	bool hot;
+	bool (*first)(struct pt_regs *regs);
 	kretprobe_handler_t entry;
 	kretprobe_handler_t ret;
 	size_t data_size;
@@ -67,7 +71,9 @@ struct probe {
 	int error;
 	u64 missed;
 	u64 cut_off;
+	bool hooked;
 	kprobe_pre_handler_t set_up;	/* what the kernel gave @rp */
+	struct compat_ftrace_ops ops;
 	union {
 		struct kprobe kp;
 		struct kretprobe rp;
@@ -94,12 +100,6 @@ extern struct probe probe_pagemap_scan_hugetlb;
 extern struct probe probe_numa;
 
 extern struct probe *const probes[PROBES];
-
-/* The end of a @first handler: has @entry called. */
-static inline int probe_go_on(struct kprobe *kp, struct pt_regs *regs)
-{
-	return container_of(kp, struct probe, rp.kp)->set_up(kp, regs);
-}
 
 /**
  * probes_switch - switch recording

@@ -60,7 +60,7 @@ fi
 loaded
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life mirror ranges \
 	soft_dirty wrprotect forks oracle random copies look counts fault_pte fault_pmd fault_hugetlb \
-	chain rings filter detect gup_test gup_test32 toggle; do
+	chain rings filter detect gup_test gup_test32 toggle others; do
 	if [ -e "./$program" ]; then
 		tested "$program" "./$program"
 	else

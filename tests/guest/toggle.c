@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <linux/fs.h>
 #include <linux/userfaultfd.h>
 
 #include "account.h"
@@ -218,6 +219,63 @@ static void cut_off(void)
 	close(fd);
 }
 
+/*
+ * The same in do_wp_page(), whose entry is hooked otherwise: page_mkwrite() waits
+ * until the filesystem is thawed. In another process, as its mmap_lock is held.
+ */
+static pid_t stuck_start(int fd, int file, char *mem)
+{
+	pid_t pid;
+	int i;
+
+	if (ioctl(file, FIFREEZE, 0))
+		return 0;
+	pid = fork();
+	if (!pid) {
+		close(fd);
+		peek(mem);
+		poke(mem, 'S');
+		_exit(0);
+	}
+	for (i = 0; i < 100 && !stat_now(fd, "cow_fault.in_flight"); i++)
+		usleep(20000);
+	return pid;
+}
+
+static bool stuck_end(int file, pid_t pid)
+{
+	return !ioctl(file, FITHAW, 0) && !wait_status(pid);
+}
+
+static void fault_cut_off(void)
+{
+	int fd = dev_open(), file = test_file();
+	long long before = stat_now(fd, "cow_fault.cut_off");
+	char *mem = map_file(file, PAGE, MAP_SHARED);
+	pid_t pid = stuck_start(fd, file, mem);
+
+	if (!pid)
+		return tap_skip("faults cut off", "TEST_DIR cannot be frozen: %s", strerror(errno));
+	tap_eq(stat_now(fd, "cow_fault.in_flight"), 1, "a fault sleeps");
+	dev_control(fd, COWSCOPE_CONTROL_DISABLE, 0);
+	tap_eq(stat_now(fd, "cow_fault.cut_off"), before + 1, "off: it is cut off");
+	dev_control(fd, COWSCOPE_CONTROL_ENABLE, 0);
+	tap_ok(stuck_end(file, pid), "it ends well");
+	account_check(fd, ACCOUNT_CUT_OFF, "after that");
+
+	pid = stuck_start(fd, file, mem);
+	tap_eq(stat_now(fd, "cow_fault.in_flight"), 1, "a fault sleeps again");
+	close(fd);
+	tap_eq(module_unload(), 0, "the module goes while it sleeps");
+	tap_ok(stuck_end(file, pid), "it ends well");
+	tap_eq(module_load(""), 0, "the module comes back");
+	fd = dev_open();
+	account_check(fd, ACCOUNT_CUT_OFF, "after it came back");
+	close(fd);
+	munmap(mem, PAGE);
+	close(file);
+}
+
 int main(void)
 {
 	int fd = dev_open(), owner, i, errors = 0;
@@ -280,5 +338,6 @@ int main(void)
 	close(fd);
 	outsider();
 	cut_off();
+	fault_cut_off();
 	return tap_end();
 }

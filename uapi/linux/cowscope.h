@@ -504,7 +504,8 @@ struct cowscope_info {
  * too, but only counters are kept: no record is written, not of PIN, HOLD,
  * MIRROR or MARK either, which are recorded while probes are disarmed. Each may be
  * given twice, and after any other. ENABLE and COUNT fail with the error of the core
- * probe (ENOENT, EINVAL) if that cannot be armed; see debugfs cowscope/probes.
+ * probe (ENOENT, EINVAL) if that cannot be armed, see debugfs cowscope/probes, and with
+ * EBUSY if kernel.ftrace_enabled is 0, which the kernel refuses to set while they are armed.
  *
  * FOLLOW records only what the process of thread `pid` (in the caller's pid
  * namespace) and its descendants do, or what is done to their memory; given
