@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/ktime.h>
+#include <linux/percpu.h>
 #include <linux/sched.h>
 #include "compat/mm.h"
 #include "fault.h"
-#include "holders.h"
 #include "in_force.h"
-#include "page_state.h"
-#include "record.h"
-#include "ring.h"
+#include "judged.h"
 
 /*
  * What faults meant that came lately on this CPU, by all that it hangs on: most
@@ -39,9 +36,9 @@ static __always_inline bool same(const struct cowscope_counts *a, const struct c
 }
 
 static const struct cowscope_meaning *meaning(const struct cowscope_counts *c,
+					      const struct cowscope_rule_in_force *k,
 					      enum cowscope_decision decision, bool copied)
 {
-	const struct cowscope_rule_in_force *k = in_force();
 	struct memo *memo = &(*this_cpu_ptr(&memos))[(c->refcount + 2 * c->mapcount + decision) %
 						     MEMOS];
 
@@ -75,6 +72,7 @@ static bool still_maps(const struct fault *f, pte_t pte, enum cowscope_level lev
 void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 		enum cowscope_level level, bool locked)
 {
+	f->pfn = pte_pfn(pte);
 	f->before = page_state_pack(pte);
 	if (level != COWSCOPE_LEVEL_PTE)
 		f->before |= COWSCOPE_PTE_HUGE;
@@ -86,53 +84,25 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
 		f->c.state |= COWSCOPE_STATE_REMOTE;
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return;
-	holders_look_range(&f->c, pte_pfn(pte), f->pages, f->mm, f->addr);
+	holders_look_range(&f->c, f->pfn, f->pages, f->mm, f->addr);
 }
 
-void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded)
+void fault_settle(struct fault *f)
 {
-	bool shared = vma->vm_flags & VM_SHARED;
-
-	/* After page_mkwrite() or pfn_mkwrite() no kernel says so; who loses a race there
-	 * returns VM_FAULT_NOPAGE.
-	 */
-	f->coded = coded && COMPAT_VM_FAULT_WRITE && !f->unshare && !shared;
-	if (!f->coded && !shared)
-		rivals_join(&f->rival, f->mm, f->addr, pte_pfn(pte));
-}
-
-/* With FOLL_FORCE the entry is dirty, but not writable unless the VMA is. */
-static bool made_writable(const struct fault *f, u64 after)
-{
-	return after & COWSCOPE_PTE_DIRTY && (after & COWSCOPE_PTE_WRITE || !f->writable);
-}
-
-/* Did this fault do what the entry shows? */
-static bool did_it(struct fault *f, bool moved, u64 after, vm_fault_t ret)
-{
+	f->plain = false;
+	f->by_rule = true;
+	f->changed = false;
+	f->unshare = false;
+	f->shared = false;
+	f->writable = true;
+	f->coded = COMPAT_VM_FAULT_WRITE;
 	if (f->coded)
-		return ret & COMPAT_VM_FAULT_WRITE;
-	/* A page of a shared mapping is never copied. */
-	if (moved ? f->c.state & COWSCOPE_STATE_SHARED_VMA : !made_writable(f, after))
-		return false;
-	return !rivals_leave(&f->rival, true);
-}
-
-enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, bool *copied)
-{
-	bool moved = COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(f->before);
-
-	*copied = false;
-	if (f->changed || !(after & COWSCOPE_PTE_PRESENT))
-		return COWSCOPE_RACED;
-	if (f->unshare && !moved)
-		return COWSCOPE_UNSHARE;
-	if (!did_it(f, moved, after, ret))
-		return COWSCOPE_RACED;
-	*copied = moved;
-	if (f->unshare)
-		return COWSCOPE_UNSHARE;
-	return moved ? COWSCOPE_COPY : COWSCOPE_REUSE;
+		f->rival.open = false;
+	f->mm = current->mm;
+	f->before = page_state_pack(f->pte);
+	f->pages = 1;
+	f->own_refs = 0;
+	page_state_words(&f->c, &f->words);
 }
 
 /*
@@ -179,14 +149,12 @@ static bool by_some_rule(u8 rules, enum cowscope_decision decision)
 	return false;
 }
 
-void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
-	       u64 after, bool copied, vm_fault_t ret)
+void fault_judge(struct judged *j, struct fault *f, const struct cowscope_rule_in_force *k,
+		 enum cowscope_decision decision, u64 after, bool copied, vm_fault_t ret)
 {
 	const struct cowscope_meaning *m;
 	enum cowscope_decision predicted;
-	struct cowscope_record *r;
 
-	rivals_leave(&f->rival, false);
 	/* A split of the huge zero page leaves small ones: its holders lose it then. */
 	if (copied || (decision == COWSCOPE_SPLIT &&
 		       COWSCOPE_STATE_KIND(f->c.state) == COWSCOPE_KIND_ZERO)) {
@@ -197,27 +165,46 @@ void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision deci
 		f->c.held_own = holders_lost(f->mm, f->addr, f->before, after, f->c.state,
 					     f->pages);
 	}
-	m = meaning(&f->c, decision, copied);
+	m = meaning(&f->c, k, decision, copied);
 	predicted = f->by_rule ? m->predicted : f->predicted;
+	j->lasts = !f->c.held_own;
 	if (unlikely(contradicts(decision, predicted))) {
+		j->lasts = false;
 		if (page_changed(f, decision, copied))
 			predicted = COWSCOPE_RACED;
 		else if (!in_force_found() && by_some_rule(m->rules, decision))
 			predicted = COWSCOPE_EITHER;
 	}
+	stats_of_fault(&j->counters, &f->c, decision, predicted, m);
+	j->page = (struct judged_page){
+		.refcount = f->c.refcount,
+		.mapcount = f->c.mapcount,
+		.state = f->c.state | m->otherwise << COWSCOPE_STATE_OTHERWISE_SHIFT,
+		.holder = f->c.holder,
+	};
+	j->end = (struct judged_end){
+		.ret = (__force unsigned int)ret,
+		.outcome = COWSCOPE_OUTCOME(decision, predicted),
+		.rules = m->rules,
+	};
+	j->verdict = m->verdict;
+}
 
-	stats_fault(&f->c, decision, predicted, m);
-	stats_inc(probe[probe].ended);
-	r = ring_begin(COWSCOPE_EVENT_COW_FAULT);
-	if (!r)
-		return;
-	record_page(r, f->addr, f->before, &f->c);
-	r->state |= m->otherwise << COWSCOPE_STATE_OTHERWISE_SHIFT;
-	r->after = after;
-	r->duration = min_t(u64, r->ts - f->began, U32_MAX);
-	r->ret = (__force unsigned int)ret;
-	r->outcome = COWSCOPE_OUTCOME(decision, predicted);
-	r->verdict = m->verdict;
-	r->rules = m->rules;
-	ring_commit(r);
+void fault_tell(const struct fault *f, const struct judged *j, enum probe_id probe, u64 after)
+{
+	judged_count(j, probe);
+	if (judged_wanted(j, f->addr, (unsigned long)f->pages << PAGE_SHIFT))
+		judged_record(j, ktime_get_mono_fast_ns(), f->began, f->addr, f->before, after);
+}
+
+void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
+	       u64 after, bool copied, vm_fault_t ret)
+{
+	struct judged j;
+
+	if (f->plain)
+		fault_settle(f);
+	rivals_leave(&f->rival, false);
+	fault_judge(&j, f, in_force(), decision, after, copied, ret);
+	fault_tell(f, &j, probe, after);
 }

@@ -3,29 +3,36 @@
 #ifndef COWSCOPE_FAULT_H
 #define COWSCOPE_FAULT_H
 
-#include <linux/ktime.h>
 #include <linux/mm.h>
 #include "compat/mm.h"
 #include "filter.h"
+#include "holders.h"
+#include "page_state.h"
 #include "probes.h"
 #include "rivals.h"
 #include "rules.h"
 #include "stats.h"
+#include "stopwatch.h"
 
 struct fault {
-	u64 began;		/* CLOCK_MONOTONIC, ns */
-	u64 before;		/* COWSCOPE_PTE_* */
+	u64 began;		/* stopwatch_start() */
 	unsigned long addr;	/* first one that the entry maps */
-	struct mm_struct *mm;
-	u32 pages;		/* that the entry maps */
-	u8 predicted;		/* unless by_rule */
-	u8 own_refs;		/* held by the fault itself, left out of c.refcount */
+	unsigned long pfn;	/* of the first page, as the entry has it */
+	pte_t pte;		/* only if plain */
+	struct page_words words;	/* likewise */
+	bool plain;		/* what follows is not yet filled, but rival as needed */
 	bool by_rule;		/* the rule in force predicts, from the look */
 	bool changed;		/* the entry is no longer what the fault is about */
 	bool unshare;
+	bool shared;		/* the VMA is */
 	bool writable;		/* the VMA allows writing */
 	bool coded;		/* the return code tells whether it did anything */
-	struct rival rival;
+	struct rival rival;	/* if not coded */
+	struct mm_struct *mm;
+	u64 before;		/* COWSCOPE_PTE_* */
+	u32 pages;		/* that the entry maps */
+	u8 predicted;		/* unless by_rule */
+	u8 own_refs;		/* held by the fault itself, left out of c.refcount */
 	struct cowscope_counts c;
 };
 
@@ -62,7 +69,7 @@ static __always_inline void fault_start(struct fault *f, enum probe_id probe,
 					unsigned long size, unsigned int flags)
 {
 	stats_inc(probe[probe].entered);
-	f->began = ktime_get_mono_fast_ns();
+	f->began = stopwatch_start();
 	f->before = 0;
 	f->addr = addr & ~(size - 1);
 	f->mm = vma->vm_mm;
@@ -70,7 +77,10 @@ static __always_inline void fault_start(struct fault *f, enum probe_id probe,
 	f->predicted = COWSCOPE_DECISION_NONE;
 	f->own_refs = 0;
 	f->by_rule = false;
+	f->changed = false;
+	f->plain = false;
 	f->unshare = flags & FAULT_FLAG_UNSHARE;
+	f->shared = vma->vm_flags & VM_SHARED;
 	f->writable = vma->vm_flags & VM_WRITE;
 	f->rival.open = false;
 }
@@ -112,7 +122,16 @@ void fault_look(struct fault *f, struct vm_area_struct *vma, pte_t pte,
  * changed the entry before this is seen to have done so, and who changes it later
  * finds this fault among the rivals.
  */
-void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte, bool coded);
+static __always_inline void fault_join(struct fault *f, struct vm_area_struct *vma, pte_t pte,
+				       bool coded)
+{
+	/* After page_mkwrite() or pfn_mkwrite() no kernel says so; who loses a race there
+	 * returns VM_FAULT_NOPAGE.
+	 */
+	f->coded = coded && COMPAT_VM_FAULT_WRITE && !f->unshare && !f->shared;
+	if (!f->coded && !f->shared)
+		rivals_join(&f->rival, f->mm, f->addr, pte_pfn(pte));
+}
 
 /* The decision is to be predicted from the look, which is already there. */
 static inline void fault_predict(struct fault *f)
@@ -121,18 +140,109 @@ static inline void fault_predict(struct fault *f)
 }
 
 /**
+ * fault_start_plain - all of the above in short, for the most common of faults
+ * @f: filled, as far as is needed to fill the rest later
+ * @vma: the VMA
+ * @addr: any address in the page
+ * @pte: the entry, which is locked
+ * @flags: FAULT_FLAG_*
+ *
+ * That is a write on the process's own behalf to a small anonymous page in a private VMA
+ * that allows writing, if nobody holds the page. Returns false if this is another one,
+ * for fault_start() and so on.
+ */
+static __always_inline bool fault_start_plain(struct fault *f, struct vm_area_struct *vma,
+					      unsigned long addr, pte_t pte, unsigned int flags)
+{
+	const unsigned long vm_flags = VM_SHARED | VM_WRITE | VM_UFFD_WP;
+	struct mm_struct *mm = vma->vm_mm;
+	pteval_t at = native_pte_val(pte) & PTE_PFN_MASK;
+
+	f->addr = addr & PAGE_MASK;
+	f->pte = pte;
+	f->pfn = at >> PAGE_SHIFT;
+	if ((vma->vm_flags & vm_flags) != VM_WRITE || flags & FAULT_FLAG_UNSHARE ||
+	    mm != current->mm || !page_state_plain(pte))
+		return false;
+	if (!holders_none(at >> PAGE_SHIFT) ||
+	    !page_words_read(&f->words, at >> PAGE_SHIFT, native_pte_val(pte) ^ at, mm))
+		return false;
+	stats_inc(probe[PROBE_COW_FAULT].entered);
+	f->began = stopwatch_start();
+	f->plain = true;
+	if (!COMPAT_VM_FAULT_WRITE)
+		rivals_join(&f->rival, mm, addr & PAGE_MASK, at >> PAGE_SHIFT);
+	return true;
+}
+
+/* What the entry shows now. */
+struct fault_entry {
+	bool present;
+	bool moved;		/* it maps another page */
+	bool made_writable;	/* and dirty, or dirty alone if the VMA does not allow writing */
+};
+
+/* Did this fault do what the entry shows? */
+static __always_inline bool fault_did_it(struct fault *f, struct fault_entry now, vm_fault_t ret)
+{
+	if (f->coded)
+		return ret & COMPAT_VM_FAULT_WRITE;
+	/* A page of a shared mapping is never copied. */
+	if (now.moved ? f->shared : !now.made_writable)
+		return false;
+	return !rivals_leave(&f->rival, true);
+}
+
+/**
  * fault_decide - what was decided, going by the entry
  * @f: joined and looked at
- * @after: the entry now, packed
+ * @now: the entry
  * @ret: what the probed function returned, of no error
- * @copied: set: @after maps another page and this fault did it
+ * @copied: set: the entry maps another page and this fault did it
  */
-enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, bool *copied);
+static __always_inline enum cowscope_decision fault_decide(struct fault *f,
+							   struct fault_entry now,
+							   vm_fault_t ret, bool *copied)
+{
+	*copied = false;
+	if (f->changed || !now.present)
+		return COWSCOPE_RACED;
+	if (f->unshare && !now.moved)
+		return COWSCOPE_UNSHARE;
+	if (!fault_did_it(f, now, ret))
+		return COWSCOPE_RACED;
+	*copied = now.moved;
+	if (f->unshare)
+		return COWSCOPE_UNSHARE;
+	return now.moved ? COWSCOPE_COPY : COWSCOPE_REUSE;
+}
+
+/* ... of a packed one. */
+static inline struct fault_entry fault_entry(const struct fault *f, u64 after)
+{
+	return (struct fault_entry){
+		.present = after & COWSCOPE_PTE_PRESENT,
+		.moved = COWSCOPE_PTE_PFN(after) != COWSCOPE_PTE_PFN(f->before),
+		.made_writable = after & COWSCOPE_PTE_DIRTY &&
+				 (after & COWSCOPE_PTE_WRITE || !f->writable),
+	};
+}
+
+/* ... of a PTE of which f->pfn is that before. */
+static __always_inline struct fault_entry fault_entry_pte(const struct fault *f, pte_t after)
+{
+	return (struct fault_entry){
+		.present = pte_present(after),
+		.moved = pte_pfn(after) != f->pfn,
+		/* With FOLL_FORCE it is dirty, but not writable unless the VMA is. */
+		.made_writable = pte_dirty(after) && (pte_write(after) || !f->writable),
+	};
+}
 
 /**
  * fault_end - count and record what was decided
  * @f: looked at
- * @probe: as given to fault_wanted()
+ * @probe: as given to fault_start()
  * @decision: what the kernel did
  * @after: the entry now, or 0
  * @copied: @after maps another page
@@ -140,5 +250,18 @@ enum cowscope_decision fault_decide(struct fault *f, u64 after, vm_fault_t ret, 
  */
 void fault_end(struct fault *f, enum probe_id probe, enum cowscope_decision decision,
 	       u64 after, bool copied, vm_fault_t ret);
+
+/**
+ * fault_decided - fault_decide() and fault_end() of PROBE_COW_FAULT
+ * @f: plain or not
+ * @after: the entry now
+ * @ret: what the probed function returned, of no error
+ *
+ * Returns 0, as the handler that ends with it does.
+ */
+int fault_decided(struct fault *f, pte_t after, vm_fault_t ret);
+
+int precedent_init(void);
+void precedent_exit(void);
 
 #endif

@@ -28,6 +28,7 @@
 struct filter {
 	struct cowscope_match match;
 	bool follow;
+	bool at_entry;		/* it may leave out faults by what is known at their entry */
 } ____cacheline_aligned;
 
 struct filter __rcu *filter_in_force __read_mostly;
@@ -81,6 +82,7 @@ static void publish(const void *owner)
 		new = &filters[old == &filters[0]];
 		cowscope_match_init(&new->match, &wanted);
 		new->follow = following;
+		new->at_entry = following || cowscope_match_asks_fault(&new->match);
 	}
 	filter_owner = new ? owner : NULL;
 	rcu_assign_pointer(filter_in_force, new);
@@ -259,7 +261,17 @@ bool filter_passes_fault(struct mm_struct *mm, unsigned long addr, unsigned long
 {
 	const struct filter *f = rcu_dereference_sched(filter_in_force);
 
-	return !f || (passes_followed(f, mm) &&
+	return !f || !f->at_entry ||
+	       (passes_followed(f, mm) &&
+		cowscope_match_fault(&f->match, addr, size, current->comm));
+}
+
+bool filter_passes_decided(unsigned long addr, unsigned long size, unsigned int verdict)
+{
+	const struct filter *f = rcu_dereference_sched(filter_in_force);
+
+	/* The one that it passed at entry may have been another. */
+	return !f || (cowscope_match_verdict(&f->match, verdict) &&
 		      cowscope_match_fault(&f->match, addr, size, current->comm));
 }
 

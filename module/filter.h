@@ -54,6 +54,7 @@ static inline bool filter_active(void)
 
 bool filter_passes_followed(struct mm_struct *mm);
 bool filter_passes_fault(struct mm_struct *mm, unsigned long addr, unsigned long size);
+bool filter_passes_decided(unsigned long addr, unsigned long size, unsigned int verdict);
 bool filter_passes_record(const struct cowscope_record *r);
 
 /**
@@ -79,6 +80,13 @@ static inline bool filter_pass_fault(struct mm_struct *mm, unsigned long addr,
 				     unsigned long size)
 {
 	return !filter_active() || filter_passes_fault(mm, addr, size);
+}
+
+/* Does one that passed, now that its verdict is known, too? */
+static inline bool filter_pass_decided(unsigned long addr, unsigned long size,
+				       unsigned int verdict)
+{
+	return !filter_active() || filter_passes_decided(addr, size, verdict);
 }
 
 /* Does a complete record of the current task pass? What is followed was asked before. */

@@ -3,7 +3,6 @@
  * A hash of pages by pfn, one node a page that is held. Probe handlers read it
  * under RCU; preemption being off is not enough to say so to lockdep.
  */
-#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
@@ -13,28 +12,22 @@
 #include "ring.h"
 #include "stats.h"
 
-#define HASH_BITS_	14
 #define LOST_LISTED	16		/* pin_lost records of one fault */
 
-static struct hlist_head *hash;
+struct hlist_head *holders_hash __read_mostly;
 static DEFINE_SPINLOCK(hash_lock);
-static atomic_long_t held_pages;
+atomic_long_t holders_pages;
 
 int holders_init(void)
 {
 	BUILD_BUG_ON(COWSCOPE_PIN_REFERENCES != GUP_PIN_COUNTING_BIAS);
-	hash = kvcalloc(1 << HASH_BITS_, sizeof(*hash), GFP_KERNEL);
-	return hash ? 0 : -ENOMEM;
+	holders_hash = kvcalloc(1 << HOLDERS_BITS, sizeof(*holders_hash), GFP_KERNEL);
+	return holders_hash ? 0 : -ENOMEM;
 }
 
 void holders_exit(void)
 {
-	kvfree(hash);
-}
-
-static struct hlist_head *bucket(unsigned long pfn)
-{
-	return &hash[hash_long(pfn, HASH_BITS_)];
+	kvfree(holders_hash);
 }
 
 void holders_add(struct held_page *node, struct holder *holder, struct page *page,
@@ -43,9 +36,9 @@ void holders_add(struct held_page *node, struct holder *holder, struct page *pag
 	node->holder = holder;
 	node->pfn = page_to_pfn(page);
 	node->addr = addr;
-	atomic_long_inc(&held_pages);
+	atomic_long_inc(&holders_pages);
 	spin_lock(&hash_lock);
-	hlist_add_head_rcu(&node->hash, bucket(node->pfn));
+	hlist_add_head_rcu(&node->hash, holders_bucket(node->pfn));
 	spin_unlock(&hash_lock);
 }
 
@@ -54,7 +47,7 @@ void holders_remove(struct held_page *node)
 	spin_lock(&hash_lock);
 	hlist_del_rcu(&node->hash);
 	spin_unlock(&hash_lock);
-	atomic_long_dec(&held_pages);
+	atomic_long_dec(&holders_pages);
 }
 
 /* Who passes by goes on its way. */
@@ -114,13 +107,13 @@ static bool others_held(const struct cowscope_counts *c)
 static __always_inline void each_held(unsigned long first, unsigned long nr,
 				      void (*fn)(struct held_page *node, void *ctx), void *ctx)
 {
-	bool all = nr > 1ul << HASH_BITS_;
-	unsigned long i, n = all ? 1ul << HASH_BITS_ : nr;
+	bool all = nr > 1ul << HOLDERS_BITS;
+	unsigned long i, n = all ? 1ul << HOLDERS_BITS : nr;
 	struct held_page *node;
 
 	rcu_read_lock();
 	for (i = 0; i < n; i++)
-		hlist_for_each_entry_rcu(node, all ? &hash[i] : bucket(first + i), hash)
+		hlist_for_each_entry_rcu(node, all ? &holders_hash[i] : holders_bucket(first + i), hash)
 			if (all ? node->pfn - first < nr : node->pfn == first + i)
 				fn(node, ctx);
 	rcu_read_unlock();
@@ -168,7 +161,7 @@ static noinline void look_up(struct cowscope_counts *c, unsigned long pfn, unsig
 void holders_look_range(struct cowscope_counts *c, unsigned long pfn, unsigned long pages,
 			struct mm_struct *mm, unsigned long addr)
 {
-	if (unlikely(atomic_long_read(&held_pages)))
+	if (unlikely(atomic_long_read(&holders_pages)))
 		look_up(c, pfn, pages, mm, addr);
 }
 
@@ -176,7 +169,7 @@ static bool pinned(unsigned long pfn)
 {
 	struct held_page *node;
 
-	hlist_for_each_entry_rcu(node, bucket(pfn), hash)
+	hlist_for_each_entry_rcu(node, holders_bucket(pfn), hash)
 		if (node->pfn == pfn && node->holder->flags & COWSCOPE_PIN_FOLL_PIN)
 			return true;
 	return false;
@@ -186,7 +179,7 @@ unsigned long holders_pinned(unsigned long pfn, unsigned long pages)
 {
 	unsigned long i, n = 0;
 
-	if (likely(!atomic_long_read(&held_pages)))
+	if (likely(!atomic_long_read(&holders_pages)))
 		return 0;
 
 	rcu_read_lock();
@@ -245,7 +238,7 @@ unsigned int holders_lost(struct mm_struct *mm, u64 addr, u64 before, u64 after,
 		.after = after,
 	};
 
-	if (likely(!atomic_long_read(&held_pages)))
+	if (likely(!atomic_long_read(&holders_pages)))
 		return 0;
 	each_held(loss.m.pfn, pages, lose, &loss);
 	return loss.pages;

@@ -4,6 +4,7 @@
 #define COWSCOPE_HOLDERS_H
 
 #include <linux/atomic.h>
+#include <linux/hash.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include "rules.h"
@@ -23,6 +24,25 @@ struct held_page {
 	unsigned long pfn;
 	unsigned long addr;	/* where it was mapped when taken */
 };
+
+#define HOLDERS_BITS	14
+
+extern atomic_long_t holders_pages;	/* that are held, by each holder */
+extern struct hlist_head *holders_hash;
+
+static inline struct hlist_head *holders_bucket(unsigned long pfn)
+{
+	return &holders_hash[hash_long(pfn, HOLDERS_BITS)];
+}
+
+/*
+ * Does nobody hold a small page? It may say no without cause, as others share the
+ * place in the hash. Any context.
+ */
+static __always_inline bool holders_none(unsigned long pfn)
+{
+	return likely(!atomic_long_read(&holders_pages)) || hlist_empty(holders_bucket(pfn));
+}
 
 int holders_init(void);
 void holders_exit(void);

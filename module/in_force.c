@@ -17,15 +17,8 @@ static const struct cowscope_rule_in_force kernels[] = {
 	[COWSCOPE_RULE_EXCLUSIVE] = BY(COWSCOPE_RULE_EXCLUSIVE),
 };
 
-/* NULL: nobody has told. */
-static const struct cowscope_rule_in_force *told;
-
-const struct cowscope_rule_in_force *in_force(void)
-{
-	const struct cowscope_rule_in_force *k = READ_ONCE(told);
-
-	return k ? k : &kernels[COMPAT_RULE];
-}
+const struct cowscope_rule_in_force *in_force_now = &kernels[COMPAT_RULE];
+static bool told;
 
 bool in_force_found(void)
 {
@@ -39,6 +32,7 @@ int in_force_tell(u32 rule)
 	/* Without PageAnonExclusive nothing can go by it. */
 	if (rule == COWSCOPE_RULE_EXCLUSIVE && COMPAT_RULE != COWSCOPE_RULE_EXCLUSIVE)
 		return -EINVAL;
-	WRITE_ONCE(told, &kernels[rule]);
+	WRITE_ONCE(in_force_now, &kernels[rule]);
+	WRITE_ONCE(told, true);
 	return 0;
 }

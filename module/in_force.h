@@ -3,14 +3,20 @@
 #ifndef COWSCOPE_IN_FORCE_H
 #define COWSCOPE_IN_FORCE_H
 
+#include <linux/compiler.h>
 #include "rules.h"
+
+extern const struct cowscope_rule_in_force *in_force_now;
 
 /**
  * in_force - how this kernel decides, as far as is known now
  *
  * Any context. Of one fault ask once, as somebody may tell another rule meanwhile.
  */
-const struct cowscope_rule_in_force *in_force(void);
+static inline const struct cowscope_rule_in_force *in_force(void)
+{
+	return READ_ONCE(in_force_now);
+}
 
 /**
  * in_force_found - has somebody told the rule after an experiment?

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include "debugfs.h"
 #include "device.h"
+#include "fault.h"
 #include "filter.h"
 #include "format.h"
 #include "gup_test.h"
@@ -13,6 +14,7 @@
 #include "probes.h"
 #include "ring.h"
 #include "stats.h"
+#include "stopwatch.h"
 #include "version.h"
 
 static unsigned int enable = COWSCOPE_RECORDING_ON;
@@ -47,9 +49,13 @@ static int __init cowscope_init(void)
 	err = holders_init();
 	if (err)
 		goto err_stats;
-	err = filter_init();
+	err = precedent_init();
 	if (err)
 		goto err_holders;
+	err = filter_init();
+	if (err)
+		goto err_precedent;
+	stopwatch_init();
 	err = probes_switch(enable);
 	if (err) {
 		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.ftrace_enabled 1, the kernel one that cowscope supports?\n",
@@ -71,6 +77,8 @@ err_probes:
 	probes_switch(COWSCOPE_RECORDING_OFF);
 err_filter:
 	filter_exit();
+err_precedent:
+	precedent_exit();
 err_holders:
 	holders_exit();
 err_stats:
@@ -87,6 +95,7 @@ static void __exit cowscope_exit(void)
 	device_exit();
 	probes_switch(COWSCOPE_RECORDING_OFF);
 	filter_exit();
+	precedent_exit();
 	holders_exit();
 	stats_exit();
 	ring_exit();

@@ -62,6 +62,19 @@ static inline bool cowscope_match_fault(const struct cowscope_match *m, u64 addr
 	       cowscope_match_range(m, addr, size) && cowscope_match_comm(m, comm);
 }
 
+/* Is there one that cannot? */
+static inline bool cowscope_match_asks_fault(const struct cowscope_match *m)
+{
+	return !(m->events & (1u << COWSCOPE_EVENT_COW_FAULT | 1u << COWSCOPE_EVENT_PIN_LOST)) ||
+	       m->size != ~0ull || m->mask[0];
+}
+
+/* ... and then with that verdict? */
+static inline bool cowscope_match_verdict(const struct cowscope_match *m, unsigned int verdict)
+{
+	return m->events & 1u << COWSCOPE_EVENT_COW_FAULT && m->verdicts >> verdict & 1;
+}
+
 /**
  * cowscope_match_record - does a record pass?
  * @m: the filter

@@ -5,10 +5,8 @@
 #include "compat/mm.h"
 #include "page_state.h"
 
-#define WORD(p, member)								\
-	(((unsigned long *)(p))[offsetof(struct page, member) / sizeof(long)])
-
-#define copy_word(dst, src, member) (WORD(dst, member) = READ_ONCE(WORD(src, member)))
+#define copy_word(dst, src, member)						\
+	(PAGE_WORD(dst, member) = READ_ONCE(PAGE_WORD(src, member)))
 
 /*
  * A folio's first page with each word that is looked at loaded once, so that no
@@ -22,7 +20,7 @@ static struct folio *snapshot(struct page *copy, const struct folio *folio)
 
 	BUILD_BUG_ON(offsetof(struct page, _mapcount) / sizeof(long) !=
 		     offsetof(struct page, _refcount) / sizeof(long));
-	copy_word(copy, from, flags);
+	PAGE_WORD(copy, flags) = READ_ONCE(PAGE_WORD(from, flags)) & PAGE_FLAGS_READ;
 	copy_word(copy, from, mapping);
 	copy_word(copy, from, _mapcount);
 	copy_word(copy, from, lru);
@@ -109,17 +107,10 @@ static bool maybe_pinned(const struct cowscope_counts *c)
 	return (u32)c->refcount >= GUP_PIN_COUNTING_BIAS;
 }
 
-void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
-		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
-		     unsigned int level)
+/* Nothing is known yet but of the mapping. */
+static __always_inline void clear(struct cowscope_counts *c, unsigned int level,
+				  bool shared_vma, bool mm_pinned)
 {
-	u32 state = 0;
-	unsigned int exclusive = COWSCOPE_NA;
-	unsigned int kind;
-	struct folio *folio, *look;
-	struct page *page, copy __uninitialized;
-	int order;
-
 	c->refcount = COWSCOPE_COUNT_NA;
 	c->mapcount = COWSCOPE_COUNT_NA;
 	c->folio_mapcount = COWSCOPE_COUNT_NA;
@@ -131,26 +122,25 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 	c->held_own = 0;
 	c->held_other = 0;
 	c->holder = 0;
-	if (vm_flags & VM_SHARED)
-		state |= COWSCOPE_STATE_SHARED_VMA;
-	if (compat_mm_has_pinned(mm))
-		state |= COWSCOPE_STATE_MM_PINNED;
-	c->state = state | level << COWSCOPE_STATE_LEVEL_SHIFT;
+	c->state = level << COWSCOPE_STATE_LEVEL_SHIFT |
+		   (shared_vma ? COWSCOPE_STATE_SHARED_VMA : 0) |
+		   (mm_pinned ? COWSCOPE_STATE_MM_PINNED : 0);
+}
 
-	page = page_state_page(pte, level);
-	if (!page) {
-		if (pte_present(pte))
-			c->state |= special_kind(pte, vm_flags, level);
-		return;
-	}
-	folio = page_folio(page);
-	look = snapshot(&copy, folio);
-	order = read_order(folio, look);
-	if (order < 0)
-		return;
+/*
+ * Counts and state of a page of a folio, into what clear() has left. @look: the
+ * snapshot of the folio, @page: the page, for a small one in the snapshot too.
+ */
+static __always_inline void read_page(struct cowscope_counts *c, struct page_state_memo *memo,
+				      struct folio *folio, struct folio *look,
+				      struct page *page, unsigned int order,
+				      unsigned int level)
+{
+	unsigned int exclusive = COWSCOPE_NA;
+	u32 state = c->state & ~(3u << COWSCOPE_STATE_LEVEL_SHIFT);
+	unsigned int kind;
+
 	read_counts(c, memo, folio, look, page, order);
-	if (!order)
-		page = &copy;
 
 	if (order && folio_test_hugetlb(folio)) {
 		kind = COWSCOPE_KIND_HUGETLB;
@@ -184,6 +174,42 @@ void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		   level << COWSCOPE_STATE_LEVEL_SHIFT |
 		   exclusive << COWSCOPE_STATE_EXCLUSIVE_SHIFT |
 		   (maybe_pinned(c) ? COWSCOPE_YES : COWSCOPE_NO) << COWSCOPE_STATE_PINNED_SHIFT;
+}
+
+void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
+		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
+		     unsigned int level)
+{
+	struct page *page = page_state_page(pte, level);
+	struct page copy __uninitialized;
+	struct folio *folio, *look;
+	int order;
+
+	clear(c, level, vm_flags & VM_SHARED, compat_mm_has_pinned(mm));
+	if (!page) {
+		if (pte_present(pte))
+			c->state |= special_kind(pte, vm_flags, level);
+		return;
+	}
+	folio = page_folio(page);
+	look = snapshot(&copy, folio);
+	order = read_order(folio, look);
+	if (order < 0)
+		return;
+	read_page(c, memo, folio, look, order ? page : &copy, order, level);
+}
+
+void page_state_words(struct cowscope_counts *c, const struct page_words *w)
+{
+	struct page copy __uninitialized;
+	struct folio *look = (struct folio *)&copy;
+
+	PAGE_WORD(&copy, flags) = w->flags >> PAGE_SHIFT & PAGE_FLAGS_READ;
+	PAGE_WORD(&copy, mapping) = COMPAT_MAPPING_ANON;
+	PAGE_WORD(&copy, _mapcount) = w->counts;
+	PAGE_WORD(&copy, lru) = 0;
+	clear(c, COWSCOPE_LEVEL_PTE, false, w->flags & PAGE_WORDS_MM_PINNED);
+	read_page(c, NULL, look, look, &copy, 0, COWSCOPE_LEVEL_PTE);
 }
 
 /*

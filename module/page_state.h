@@ -3,7 +3,10 @@
 #ifndef COWSCOPE_PAGE_STATE_H
 #define COWSCOPE_PAGE_STATE_H
 
+#include <asm/cpufeature.h>
 #include <linux/mm_types.h>
+#include "compat/folio.h"
+#include "compat/mm.h"
 #include "compat/pgtable.h"
 #include "rules.h"
 
@@ -20,6 +23,56 @@ static __always_inline u64 page_state_pack(pte_t pte)
 	       (compat_pte_uffd_wp(pte) ? COWSCOPE_PTE_UFFD_WP : 0) |
 	       (pte_special(pte) ? COWSCOPE_PTE_SPECIAL : 0) |
 	       (pte_protnone(pte) ? COWSCOPE_PTE_PROTNONE : 0);
+}
+
+/* Of a struct page, of any kernel. */
+#define PAGE_WORD(p, member)							\
+	(((unsigned long *)(p))[offsetof(struct page, member) / sizeof(long)])
+
+/* All of its flags that are looked at; a snapshot of a page has no others. */
+#define PAGE_FLAGS_READ								\
+	(1ul << PG_locked | 1ul << PG_lru | 1ul << PG_head | 1ul << PG_writeback |	\
+	 1ul << PG_swapbacked | 1ul << PG_swapcache | PAGE_FLAGS_PRIVATE |		\
+	 COMPAT_PAGE_ANON_EXCLUSIVE)
+
+/*
+ * All that is read of a small anonymous page and of its PTE; KSM's are not among
+ * them. What follows from it can be kept, and found again by it.
+ */
+struct page_words {
+	unsigned long counts;	/* _mapcount and _refcount */
+	unsigned long flags;	/* of the PTE, and where that has its pfn: PAGE_FLAGS_READ
+				 * << PAGE_SHIFT, and PAGE_WORDS_MM_PINNED
+				 */
+};
+
+#define PAGE_WORDS_MM_PINNED	(1ul << 51)
+
+/**
+ * page_words_read - read a page that page_state_words() can tell of
+ * @w: filled
+ * @pfn: of the page, which the caller makes sure to stay mapped
+ * @pte_flags: of the PTE that maps it
+ * @mm: of that PTE
+ *
+ * Returns false if the page is of another kind. Any context.
+ */
+static __always_inline bool page_words_read(struct page_words *w, unsigned long pfn,
+					    pteval_t pte_flags, struct mm_struct *mm)
+{
+	const struct page *page = pfn_to_page(pfn);
+	unsigned long flags = READ_ONCE(PAGE_WORD(page, flags)) & PAGE_FLAGS_READ;
+
+	BUILD_BUG_ON(PAGE_FLAGS_READ << PAGE_SHIFT >= PAGE_WORDS_MM_PINNED);
+	/* A tail page has the low bit of its second word set. */
+	if (flags & 1ul << PG_head || READ_ONCE(PAGE_WORD(page, lru)) & 1 ||
+	    (READ_ONCE(PAGE_WORD(page, mapping)) & COMPAT_MAPPING_FLAGS) != COMPAT_MAPPING_ANON)
+		return false;
+	w->counts = READ_ONCE(PAGE_WORD(page, _mapcount));
+	w->flags = flags << PAGE_SHIFT | pte_flags;
+	if (unlikely(compat_mm_has_pinned(mm)))
+		w->flags |= PAGE_WORDS_MM_PINNED;
+	return true;
 }
 
 /* What page_state_read() need not work out again for the next page of a folio. */
@@ -45,6 +98,9 @@ struct page_state_memo {
 void page_state_read(struct cowscope_counts *c, struct page_state_memo *memo,
 		     struct mm_struct *mm, unsigned long vm_flags, pte_t pte,
 		     unsigned int level);
+
+/* The same as page_state_read() of a PTE in a private VMA, from what was read of it. */
+void page_state_words(struct cowscope_counts *c, const struct page_words *w);
 
 /**
  * page_state_pte - read one PTE, at whatever level, without its lock
@@ -79,6 +135,22 @@ typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned
  */
 unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
 			      unsigned long max, page_state_fn fn, void *ctx);
+
+/*
+ * Does a PTE map a page so that the words of both can just be read? Not as a guest of
+ * Xen that sees its own page tables only through functions.
+ */
+static __always_inline bool page_state_plain(pte_t pte)
+{
+	return (native_pte_val(pte) & (_PAGE_PRESENT | _PAGE_SPECIAL)) == _PAGE_PRESENT &&
+	       !cpu_feature_enabled(X86_FEATURE_XENPV);
+}
+
+/* ... its page frame number. */
+static __always_inline unsigned long page_state_plain_pfn(pte_t pte)
+{
+	return (native_pte_val(pte) & PTE_PFN_MASK) >> PAGE_SHIFT;
+}
 
 /*
  * The page that an entry maps, NULL if it has none to look at. A PTE without one

@@ -17,7 +17,12 @@
 struct wp_call {
 	struct fault f;
 	pmd_t *pmd;
+	pmdval_t table;		/* that pmd points to, with ... */
+	pte_t *pte;
 };
+
+/* Of the return code: nothing was decided, or it does not show in the entry. */
+#define WP_UNDECIDED	(VM_FAULT_COMPLETED | VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_NOPAGE)
 
 static bool wp_first(struct pt_regs *regs)
 {
@@ -26,16 +31,12 @@ static bool wp_first(struct pt_regs *regs)
 	return !fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE);
 }
 
-static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+/* Apart, so that most faults pay for no stack frame. */
+static noinline int entry_not_plain(struct wp_call *call, struct vm_fault *vmf, pte_t pte)
 {
-	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 	struct vm_area_struct *vma = vmf->vma;
-	struct wp_call *call = (void *)ri->data;
-	pte_t pte;
 
 	fault_start(&call->f, PROBE_COW_FAULT, vma, vmf->address, PAGE_SIZE, vmf->flags);
-	pte = READ_ONCE(*vmf->pte);
-	call->pmd = vmf->pmd;
 	fault_look(&call->f, vma, pte, COWSCOPE_LEVEL_PTE, true);
 
 	/*
@@ -54,41 +55,56 @@ static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static u64 read_after(const struct wp_call *call)
+static int wp_entry(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
+	struct wp_call *call = (void *)ri->data;
+	pte_t *ptep = vmf->pte, pte = READ_ONCE(*ptep);
+	pmd_t *pmdp = vmf->pmd;
+
+	call->pmd = pmdp;
+	call->table = native_pmd_val(READ_ONCE(*pmdp));
+	call->pte = ptep;
+	if (likely(fault_start_plain(&call->f, vmf->vma, vmf->address, pte, vmf->flags)))
+		return 0;
+	return entry_not_plain(call, vmf, pte);
+}
+
+static pte_t read_after(const struct wp_call *call)
 {
 	pmd_t pmd = READ_ONCE(*call->pmd);
 
+	if (likely(native_pmd_val(pmd) == call->table))
+		return READ_ONCE(*call->pte);
 	/* None, absent and huge ones are bad tables as well. */
 	if (pmd_bad(pmd))
-		return COWSCOPE_PTE_READ;
-	return page_state_pack(READ_ONCE(*pte_offset_kernel(&pmd, call->f.addr)));
+		return __pte(0);
+	return READ_ONCE(*pte_offset_kernel(&pmd, call->f.addr));
+}
+
+static enum cowscope_decision undecided(vm_fault_t ret)
+{
+	/* With any of the first two no lock is held: VMA and page table may be gone. */
+	if (ret & VM_FAULT_COMPLETED || (ret & VM_FAULT_RETRY && ret & COMPAT_VM_FAULT_WRITE)) {
+		/* wp_page_shared() made it writable, then waited for the writeback. */
+		return COWSCOPE_REUSE;
+	}
+	if (ret & VM_FAULT_RETRY)
+		return COWSCOPE_RETRY;
+	if (ret & VM_FAULT_ERROR)
+		return COWSCOPE_FAILED;
+	/* page_mkwrite(): the page went, or another fault was first. */
+	return COWSCOPE_RACED;
 }
 
 static int wp_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
 	struct wp_call *call = (void *)ri->data;
-	enum cowscope_decision decision;
-	bool copied = false;
-	u64 after = 0;
 
-	/* With any of the first two no lock is held: VMA and page table may be gone. */
-	if (ret & VM_FAULT_COMPLETED || (ret & VM_FAULT_RETRY && ret & COMPAT_VM_FAULT_WRITE)) {
-		/* wp_page_shared() made it writable, then waited for the writeback. */
-		decision = COWSCOPE_REUSE;
-	} else if (ret & VM_FAULT_RETRY) {
-		decision = COWSCOPE_RETRY;
-	} else if (ret & VM_FAULT_ERROR) {
-		decision = COWSCOPE_FAILED;
-	} else if (ret & VM_FAULT_NOPAGE) {
-		/* page_mkwrite(): the page went, or another fault was first. */
-		decision = COWSCOPE_RACED;
-	} else {
-		after = read_after(call);
-		decision = fault_decide(&call->f, after, ret, &copied);
-	}
-
-	fault_end(&call->f, PROBE_COW_FAULT, decision, after, copied, ret);
+	if (likely(!(ret & WP_UNDECIDED)))
+		return fault_decided(&call->f, read_after(call), ret);
+	fault_end(&call->f, PROBE_COW_FAULT, undecided(ret), 0, false, ret);
 	return 0;
 }
 

@@ -74,7 +74,8 @@ static int hugetlb_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 		pte_t pte = page_state_huge(pte_val(READ_ONCE(*call->pte)), call->mask);
 
 		after = page_state_pack(pte) | (pte_present(pte) ? COWSCOPE_PTE_HUGE : 0);
-		decision = fault_decide(&call->f, after, ret, &copied);
+		decision = fault_decide(&call->f, fault_entry(&call->f, after), ret,
+					&copied);
 	}
 	fault_end(&call->f, PROBE_COW_FAULT_HUGETLB, decision, after, copied, ret);
 	return 0;

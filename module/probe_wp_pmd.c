@@ -62,7 +62,8 @@ static int pmd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 		decision = COWSCOPE_FAILED;
 	} else {
 		after = pmd_after(call->pmd);
-		decision = fault_decide(&call->f, after, ret, &copied);
+		decision = fault_decide(&call->f, fault_entry(&call->f, after), ret,
+					&copied);
 	}
 	fault_end(&call->f, PROBE_COW_FAULT_PMD, decision, after, copied, ret);
 	return 0;

@@ -13,27 +13,19 @@
 #include "stats.h"
 #include "trace_record.h"
 
-#define TASKS	4096u
 #define BUSY	(~0u)	/* pid of an entry that is being written */
 
-struct ring {
-	struct cowscope_ring *shared;
-	struct cowscope_record *records;
-	u64 head;
-	u64 dropped;
-	bool busy;
-};
-
-static DEFINE_PER_CPU(struct ring, rings);
-static struct cowscope_task *tasks;
+DEFINE_PER_CPU(struct ring, rings);
+struct cowscope_task *ring_tasks __read_mostly;
 static void *area;		/* tasks, then the rings: what readers map */
+u64 ring_mask __read_mostly;
 static unsigned int ring_records;
 static size_t ring_stride;
 
-static bool recording __read_mostly = true;
+bool ring_recording __read_mostly = true;
 
 static DECLARE_WAIT_QUEUE_HEAD(readers);
-static int waiting;		/* somebody sleeps on readers */
+int ring_waiting;		/* somebody sleeps on readers */
 
 static void wake_readers(struct irq_work *work)
 {
@@ -44,7 +36,7 @@ static DEFINE_PER_CPU(struct irq_work, wake_work);
 
 static size_t rings_offset(void)
 {
-	return PAGE_ALIGN(TASKS * sizeof(struct cowscope_task));
+	return PAGE_ALIGN(RING_TASKS * sizeof(struct cowscope_task));
 }
 
 static size_t map_size(void)
@@ -59,11 +51,12 @@ int ring_init(unsigned int records)
 	BUILD_BUG_ON(sizeof(struct cowscope_record) != 64);
 	ring_records = roundup_pow_of_two(clamp(records, 64u, 1u << 24));
 	ring_stride = PAGE_SIZE + PAGE_ALIGN((size_t)ring_records * sizeof(struct cowscope_record));
+	ring_mask = ring_records - 1;
 	area = vmalloc_user(map_size());
 	if (!area)
 		return -ENOMEM;
 
-	tasks = area;
+	ring_tasks = area;
 	for_each_possible_cpu(cpu) {
 		struct ring *ring = per_cpu_ptr(&rings, cpu);
 
@@ -87,7 +80,7 @@ void ring_info(struct cowscope_info *info)
 {
 	info->cpus = nr_cpu_ids;
 	info->ring_records = ring_records;
-	info->tasks = TASKS;
+	info->tasks = RING_TASKS;
 	info->map_size = map_size();
 	info->rings_offset = rings_offset();
 	info->ring_stride = ring_stride;
@@ -104,18 +97,10 @@ int ring_mmap(struct vm_area_struct *vma)
 	return remap_vmalloc_range(vma, area, 0);
 }
 
-/*
- * Threads with the same low bits of their pid share an entry, on any CPU: who
- * finds it being written leaves it alone and tries again at its next event.
- */
-static void task_name(struct task_struct *task)
+/* Who finds it being written leaves it alone and tries again at its next event. */
+void ring_name_task(struct cowscope_task *t, u32 seen, struct task_struct *task)
 {
-	struct cowscope_task *t = &tasks[task->pid & (TASKS - 1)];
-	u32 pid = READ_ONCE(t->pid);
-
-	if (likely(pid == task->pid && !memcmp(t->comm, task->comm, sizeof(t->comm))))
-		return;
-	if (pid == BUSY || cmpxchg(&t->pid, pid, BUSY) != pid)
+	if (seen == BUSY || cmpxchg(&t->pid, seen, BUSY) != seen)
 		return;
 	smp_wmb();	/* a reader that sees the name in part sees BUSY */
 	t->tgid = task->tgid;
@@ -125,19 +110,19 @@ static void task_name(struct task_struct *task)
 
 bool ring_task_name(u32 pid, char comm[16])
 {
-	struct cowscope_task *t = &tasks[pid & (TASKS - 1)];
+	struct cowscope_task *t = &ring_tasks[pid & (RING_TASKS - 1)];
 
-	if (smp_load_acquire(&t->pid) != pid)	/* pairs with task_name() */
+	if (smp_load_acquire(&t->pid) != pid)	/* pairs with ring_name_task() */
 		return false;
 	memcpy(comm, t->comm, 16);
 	comm[15] = 0;
-	smp_rmb();	/* pairs with task_name() */
+	smp_rmb();	/* pairs with ring_name_task() */
 	return READ_ONCE(t->pid) == pid;
 }
 
 void ring_record(bool on)
 {
-	WRITE_ONCE(recording, on);
+	WRITE_ONCE(ring_recording, on);
 	/* Who still saw it on has preemption off until its record is written. */
 	if (!on)
 		synchronize_rcu();
@@ -148,22 +133,15 @@ struct cowscope_record *ring_begin(enum cowscope_event event)
 	struct ring *ring = this_cpu_ptr(&rings);
 	struct cowscope_record *r;
 
-	if (unlikely(!READ_ONCE(recording))) {
+	if (unlikely(!READ_ONCE(ring_recording))) {
 		stats_inc(unrecorded[event]);
 		return NULL;
 	}
-	if (unlikely(ring->busy)) {
-		ring->dropped++;
+	r = ring_reserve(ring);
+	if (!r)
 		return NULL;
-	}
-	ring->busy = true;
-
-	r = &ring->records[ring->head & (ring_records - 1)];
 	memset(r, 0, sizeof(*r));
-	r->ts = ktime_get_mono_fast_ns();
-	r->pid = current->pid;
-	r->cpu = smp_processor_id();
-	r->type = event;
+	ring_fill_head(r, ktime_get_mono_fast_ns(), current->pid, event, COWSCOPE_VERDICT_NONE);
 	return r;
 }
 
@@ -186,25 +164,22 @@ void ring_commit(struct cowscope_record *r)
 		return;
 	}
 	stats_inc(recorded[r->type]);
-	task_name(current);
-	ring->head++;
-	smp_store_release(&ring->shared->head, ring->head);	/* pairs with read_head() */
-	/*
-	 * Before the next record overwrites what the old head allowed to read,
-	 * and before looking for a waiter who may not have seen this head.
-	 */
-	smp_mb();
+	ring_see_task(current, r->pid);
+	ring_publish(ring);
 	trace_record(r);
-	ring->busy = false;
+	ring_done(ring);
+}
 
-	if (unlikely(READ_ONCE(waiting)) && xchg(&waiting, 0))
+void ring_wake(void)
+{
+	if (xchg(&ring_waiting, 0))
 		irq_work_queue(this_cpu_ptr(&wake_work));
 }
 
 /* The records below it may be read. */
 static u64 read_head(const struct ring *ring)
 {
-	return smp_load_acquire(&ring->shared->head);	/* pairs with ring_commit() */
+	return smp_load_acquire(&ring->shared->head);	/* pairs with ring_publish() */
 }
 
 u64 ring_written(void)
@@ -243,8 +218,8 @@ u64 ring_dropped(void)
 /* After this, a commit that the caller does not see yet will wake it. */
 static void announce_waiter(void)
 {
-	WRITE_ONCE(waiting, 1);
-	smp_mb();	/* pairs with ring_commit() */
+	WRITE_ONCE(ring_waiting, 1);
+	smp_mb();	/* pairs with ring_publish() */
 }
 
 __poll_t ring_poll(struct file *file, poll_table *wait, u64 *seen)
@@ -296,8 +271,8 @@ static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_curs
 		}
 		if (c->next >= c->end)
 			return false;
-		c->record = ring->records[c->next & (ring_records - 1)];
-		smp_rmb();	/* pairs with ring_commit() */
+		c->record = ring->records[c->next & ring_mask];
+		smp_rmb();	/* pairs with ring_publish() */
 		head = READ_ONCE(ring->shared->head);
 		c->ready = c->next + ring_records > head;
 	}

@@ -4,8 +4,12 @@
 #define COWSCOPE_RING_H
 
 #include <linux/cowscope.h>
+#include <linux/ktime.h>
 #include <linux/mm_types.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
 
 int ring_init(unsigned int records);
 void ring_exit(void);
@@ -18,6 +22,76 @@ int ring_mmap(struct vm_area_struct *vma);
 
 /* Are records written? If not, none is any more when it returns. Sleeps. */
 void ring_record(bool on);
+
+/* The ring of one CPU. Only for the functions below. */
+struct ring {
+	struct cowscope_ring *shared;
+	struct cowscope_record *records;
+	u64 head;
+	u64 dropped;
+	bool busy;
+};
+
+DECLARE_PER_CPU(struct ring, rings);
+extern u64 ring_mask;	/* records of a ring, less one: a power of two */
+extern struct cowscope_task *ring_tasks;
+extern bool ring_recording;
+extern int ring_waiting;
+
+#define RING_TASKS	4096u
+
+void ring_name_task(struct cowscope_task *t, u32 seen, struct task_struct *task);
+void ring_wake(void);
+
+/* Threads with the same low bits of their pid share an entry, on any CPU. */
+static __always_inline void ring_see_task(struct task_struct *task, u32 pid)
+{
+	struct cowscope_task *t = &ring_tasks[pid & (RING_TASKS - 1)];
+	u32 seen = READ_ONCE(t->pid);
+
+	if (unlikely(seen != pid || memcmp(t->comm, task->comm, sizeof(t->comm))))
+		ring_name_task(t, seen, task);
+}
+
+/* The place of the next record; NULL if one is being written already. */
+static __always_inline struct cowscope_record *ring_reserve(struct ring *ring)
+{
+	if (unlikely(ring->busy)) {
+		ring->dropped++;
+		return NULL;
+	}
+	ring->busy = true;
+	return &ring->records[ring->head & ring_mask];
+}
+
+static __always_inline void ring_fill_head(struct cowscope_record *r, u64 now, u32 pid,
+					   enum cowscope_event event,
+					   enum cowscope_verdict verdict)
+{
+	r->ts = now;
+	r->pid = pid;
+	r->cpu = smp_processor_id();
+	r->type = event;
+	r->verdict = verdict;
+}
+
+static __always_inline void ring_publish(struct ring *ring)
+{
+	ring->head++;
+	smp_store_release(&ring->shared->head, ring->head);	/* pairs with read_head() */
+	/*
+	 * Before the next record overwrites what the old head allowed to read,
+	 * and before looking for a waiter who may not have seen this head.
+	 */
+	smp_mb();
+}
+
+static __always_inline void ring_done(struct ring *ring)
+{
+	ring->busy = false;
+	if (unlikely(READ_ONCE(ring_waiting)))
+		ring_wake();
+}
 
 /**
  * ring_begin - the next record of this CPU

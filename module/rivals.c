@@ -24,39 +24,25 @@ static struct bucket *bucket_of(const struct rival *r)
 	return &buckets[hash_long(r->addr, BUCKET_BITS)];
 }
 
-void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 pfn)
+void rivals_list(struct rival *r)
 {
-	struct bucket *b;
+	struct bucket *b = bucket_of(r);
 
-	r->mm = mm;
-	r->addr = addr;
-	r->pfn = pfn;
-	r->beaten = false;
-	r->open = true;
-	/* A thread alone has none but who writes on its behalf: see below. */
-	r->listed = atomic_read(&mm->mm_users) > 1 && !READ_ONCE(closed);
+	r->listed = !READ_ONCE(closed);
 	if (!r->listed)
 		return;
-	b = bucket_of(r);
 	raw_spin_lock(&b->lock);
 	hlist_add_head(&r->node, &b->list);
 	raw_spin_unlock(&b->lock);
 }
 
-bool rivals_leave(struct rival *r, bool decided)
+bool rivals_settle(struct rival *r, bool decided)
 {
+	struct bucket *b = bucket_of(r);
 	struct rival *other;
-	struct bucket *b;
 
-	if (!r->open)
-		return false;
-	r->open = false;
-	/* ptrace and the like may have come meanwhile. */
-	if (!r->listed && atomic_read(&r->mm->mm_users) <= 1)
-		return false;
 	if (READ_ONCE(closed))
 		return r->listed && r->beaten;
-	b = bucket_of(r);
 	raw_spin_lock(&b->lock);
 	if (r->listed)
 		hlist_del(&r->node);

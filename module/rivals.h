@@ -8,6 +8,7 @@
 #ifndef COWSCOPE_RIVALS_H
 #define COWSCOPE_RIVALS_H
 
+#include <linux/atomic.h>
 #include <linux/mm_types.h>
 
 struct rival {
@@ -20,6 +21,9 @@ struct rival {
 	bool beaten;		/* another one has decided */
 };
 
+void rivals_list(struct rival *r);
+bool rivals_settle(struct rival *r, bool decided);
+
 /**
  * rivals_join - a fault on a page begins
  * @r: stays where it is until rivals_leave() or rivals_close()
@@ -29,7 +33,19 @@ struct rival {
  *
  * In a probe handler; takes a lock if others use the mm.
  */
-void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 pfn);
+static __always_inline void rivals_join(struct rival *r, struct mm_struct *mm,
+					unsigned long addr, u64 pfn)
+{
+	r->mm = mm;
+	r->addr = addr;
+	r->pfn = pfn;
+	r->beaten = false;
+	r->open = true;
+	r->listed = false;
+	/* A thread alone has none but who writes on its behalf: see below. */
+	if (atomic_read(&mm->mm_users) > 1)
+		rivals_list(r);
+}
 
 /**
  * rivals_leave - it ends
@@ -39,7 +55,16 @@ void rivals_join(struct rival *r, struct mm_struct *mm, unsigned long addr, u64 
  * Returns whether that was another fault's doing. What did not join, or has left,
  * has no rivals.
  */
-bool rivals_leave(struct rival *r, bool decided);
+static __always_inline bool rivals_leave(struct rival *r, bool decided)
+{
+	if (!r->open)
+		return false;
+	r->open = false;
+	/* ptrace and the like may have come meanwhile. */
+	if (!r->listed && atomic_read(&r->mm->mm_users) <= 1)
+		return false;
+	return rivals_settle(r, decided);
+}
 
 /*
  * Before the first probe is disarmed: those of its calls that are under way go

@@ -106,26 +106,28 @@ static u64 *predicted_as(struct stats *s, enum cowscope_decision decision,
 	}
 }
 
-/* Preemption is off, and no handler interrupts another. */
-void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
-		 enum cowscope_decision predicted, const struct cowscope_meaning *m)
+void stats_of_fault(struct stats_fault *of, const struct cowscope_counts *c,
+		    enum cowscope_decision decision, enum cowscope_decision predicted,
+		    const struct cowscope_meaning *m)
 {
 	unsigned int level = COWSCOPE_STATE_LEVEL(c->state);
 	unsigned int kind = COWSCOPE_STATE_KIND(c->state);
 	struct stats *s = this_cpu_ptr(cowscope_stats);
-	unsigned int rule;
+	unsigned int i;
 
-	s->fault[level][decision][m->verdict][kind]++;
+	for (i = 0; i < STATS_OF_FAULT; i++)
+		of->counter[i] = &s->nowhere;
+	of->counter[0] = &s->fault[level][decision][m->verdict][kind];
 	if (c->refcount != COWSCOPE_COUNT_NA)
-		s->detect[m->detected]++;
+		of->counter[1] = &s->detect[m->detected];
 	if (decision != COWSCOPE_COPY && decision != COWSCOPE_REUSE && decision != COWSCOPE_SPLIT)
 		return;
-	(*predicted_as(s, decision, predicted))++;
+	of->counter[2] = predicted_as(s, decision, predicted);
 	/* A split decides nothing yet: the faults on its pages do. */
 	if (c->state & COWSCOPE_STATE_SHARED_VMA || decision == COWSCOPE_SPLIT)
 		return;
-	for (rule = 0; rule < COWSCOPE_RULES; rule++)
-		s->ruled[rule][m->ruled[rule]]++;
+	for (i = 0; i < COWSCOPE_RULES; i++)
+		of->counter[3 + i] = &s->ruled[i][m->ruled[i]];
 }
 
 void stats_detect(const struct cowscope_counts *c)
@@ -201,6 +203,8 @@ void stats_each(void (*put_one)(void *ctx, const char *name, u64 value), void *c
 	put(&out, sum(predicted_raced), "predicted.raced");
 	put(&out, sum(predicted_wrong), "predicted.wrong");
 	put(&out, sum(unpredicted), "predicted.unknown");
+	put(&out, sum(precedent_right), "precedent.right");
+	put(&out, sum(precedent_wrong), "precedent.wrong");
 	put(&out, sum(wrprotect_unwalked), "wrprotect.unwalked");
 	put(&out, sum(lost_unlisted), "pin_lost.unlisted");
 	put(&out, ring_written(), "ring.written");

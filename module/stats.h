@@ -35,6 +35,9 @@ struct stats {
 	u64 predicted_wrong;
 	u64 unpredicted;
 	u64 wrprotect_unwalked;		/* pages that were not looked at */
+	u64 precedent_right;		/* only counted with verify=1 */
+	u64 precedent_wrong;
+	u64 nowhere;			/* what a fault does not count in elsewhere */
 	u64 lost_unlisted;		/* pages of holders beyond those one fault lists */
 };
 
@@ -50,9 +53,23 @@ void stats_exit(void);
 #define stats_inc(field)	this_cpu_inc(cowscope_stats->field)
 #define stats_add(field, n)	this_cpu_add(cowscope_stats->field, n)
 
-/* Counts a fault's outcome and what each rule would have made of it. */
-void stats_fault(const struct cowscope_counts *c, enum cowscope_decision decision,
-		 enum cowscope_decision predicted, const struct cowscope_meaning *m);
+#define STATS_OF_FAULT	(3 + COWSCOPE_RULES)
+
+/* Counters of this CPU that a fault adds one to; no handler interrupts another. */
+struct stats_fault {
+	u64 *counter[STATS_OF_FAULT];
+};
+
+/**
+ * stats_of_fault - which counters a fault's outcome adds to
+ * @of: filled: what was decided, whether the kernel's test for pins was right, how
+ *	it was predicted, and what each rule would have made of it
+ *
+ * Preemption is off.
+ */
+void stats_of_fault(struct stats_fault *of, const struct cowscope_counts *c,
+		    enum cowscope_decision decision, enum cowscope_decision predicted,
+		    const struct cowscope_meaning *m);
 
 /* Counts whether the kernel's own test for pins was right about a page. */
 void stats_detect(const struct cowscope_counts *c);

@@ -114,6 +114,22 @@ static inline int compat_folio_pincount(struct folio *folio)
 #endif
 }
 
+#ifdef FOLIO_MAPPING_FLAGS
+/* "mm: rename PAGE_MAPPING_* to FOLIO_MAPPING_*", 6.17 */
+#define COMPAT_MAPPING_FLAGS	FOLIO_MAPPING_FLAGS
+#define COMPAT_MAPPING_ANON	FOLIO_MAPPING_ANON
+#else
+#define COMPAT_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
+#define COMPAT_MAPPING_ANON	PAGE_MAPPING_ANON
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
+/* See compat_anon_exclusive(). */
+#define COMPAT_PAGE_ANON_EXCLUSIVE	0
+#else
+#define COMPAT_PAGE_ANON_EXCLUSIVE	(1ul << PG_anon_exclusive)
+#endif
+
 /* PageAnonExclusive of an anonymous page, as enum cowscope_tri. */
 static inline int compat_anon_exclusive(struct page *page)
 {

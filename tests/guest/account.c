@@ -164,6 +164,7 @@ static bool add_up_all(const struct stats *s, unsigned int allow, char *why, siz
 	add_up(&f, stats_sum(s, "rule.mapcount.", ""), stats_sum(s, "rule.exclusive.", ""), "",
 	       "faults under the exclusive rule");
 	add_up(&f, stats_get(s, "predicted.wrong"), 0, "", "predicted.wrong");
+	add_up(&f, stats_get(s, "precedent.wrong"), 0, "", "precedent.wrong");
 	add_up(&f, stats_sum(s, "recorded.", ""), stats_get(s, "ring.written"), "",
 	       "recorded.* is ring.written");
 	add_up(&f, stats_get(s, "ring.dropped"), 0, "", "ring.dropped");
