@@ -69,7 +69,7 @@ say_verified() {
 loaded verify=1
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life mirror ranges \
 	soft_dirty wrprotect forks oracle random copies look counts fault_pte fault_pmd fault_hugetlb \
-	chain rings filter detect gup_test gup_test32 toggle; do
+	chain rings filter detect gup_test gup_test32; do
 	if [ -e "./$program" ]; then
 		tested "$program" "./$program"
 	else
@@ -77,6 +77,7 @@ for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_li
 	fi
 done
 tested precedents say_verified
+tested toggle ./toggle
 unloaded
 
 loaded ring_records=64
