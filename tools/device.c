@@ -151,6 +151,8 @@ int device_switch(struct device *d, unsigned int to)
 	if (to == d->recording)
 		return EXIT_SUCCESS;
 	err = to < ARRAY_SIZE(ops) ? device_control(d, ops[to], 0) : -EINVAL;
+	if (err == -EBUSY)
+		return fail("cannot switch recording on while ftrace is off: sysctl kernel.ftrace_enabled=1");
 	if (err)
 		return fail("cannot switch recording %s: %s; 'cowscope status' shows the probes",
 			    to == COWSCOPE_RECORDING_OFF ? "off" : "on", strerror(-err));
