@@ -75,7 +75,8 @@ static void check_decision(lua_State *L, const struct cowscope_record *fault, u6
 	if (!PAGEMAP_PFN(before) || !PAGEMAP_PFN(after) || !(pte & COWSCOPE_PTE_PRESENT))
 		return;
 	if (!fault) {
-		story_check(L, pte & COWSCOPE_PTE_WRITE,
+		/* Who makes a PROT_NONE entry as it was may make it writable. */
+		story_check(L, pte & (COWSCOPE_PTE_WRITE | COWSCOPE_PTE_PROTNONE),
 			    "the PTE was read-only, but the trace has no cow_fault");
 		story_check(L, same, "the page was replaced, but the trace has no cow_fault");
 		return;

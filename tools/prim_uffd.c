@@ -27,6 +27,19 @@ struct uffdio_move {
 };
 #endif
 
+#ifndef UFFDIO_RWPROTECT			/* Linux 7.3 */
+#define UFFD_FEATURE_RWP		(1 << 17)
+#define UFFD_FEATURE_RWP_ASYNC		(1 << 18)
+#define UFFDIO_REGISTER_MODE_RWP	((__u64)1 << 3)
+#define _UFFDIO_RWPROTECT		0x09
+#define UFFDIO_RWPROTECT		_IOWR(UFFDIO, _UFFDIO_RWPROTECT, struct uffdio_rwprotect)
+#define UFFDIO_RWPROTECT_MODE_RWP	((__u64)1 << 0)
+struct uffdio_rwprotect {
+	struct uffdio_range range;
+	__u64 mode;
+};
+#endif
+
 #ifndef PAGEMAP_SCAN				/* Linux 6.7 */
 #define PAGEMAP_SCAN		_IOWR('f', 16, struct pm_scan_arg)
 #define PM_SCAN_WP_MATCHING	(1 << 0)
@@ -121,6 +134,33 @@ static int area_uffd_wp(lua_State *L)
 }
 
 /*
+ * MEMORY:uffd_rwp(on)
+ *
+ * UFFDIO_RWPROTECT (Linux 7.3): makes all of the memory PROT_NONE, or as it was;
+ * the first call registers it. With UFFD_FEATURE_RWP_ASYNC: who touches a page,
+ * GUP too, makes it as it was, and nobody needs to serve the fault. A kernel that
+ * cannot do it skips the story.
+ */
+static int area_uffd_rwp(lua_State *L)
+{
+	static const struct use use = {
+		"UFFDIO_RWPROTECT (Linux 7.3)", UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
+		UFFDIO_REGISTER_MODE_RWP, _UFFDIO_RWPROTECT,
+	};
+	struct area *a = prim_area(L, 1);
+	struct uffdio_rwprotect rwp = {
+		.range = { .start = a->addr, .len = a->length },
+		.mode = lua_toboolean(L, 2) ? UFFDIO_RWPROTECT_MODE_RWP : 0,
+	};
+
+	luaL_checkany(L, 2);
+	need_uffd(L, a, &use);
+	if (ioctl(a->uffd, UFFDIO_RWPROTECT, &rwp))
+		return prim_failed(L, "UFFDIO_RWPROTECT");
+	return 0;
+}
+
+/*
  * MEMORY:uffd_move(to) -> true if the pages have moved, false if they are busy
  *
  * UFFDIO_MOVE (Linux 6.8) of all of the memory to other memory of the same
@@ -196,6 +236,7 @@ void prim_userfaultfd(lua_State *L)
 {
 	static const struct prim methods[] = {
 		{ "uffd_wp", area_uffd_wp, true },
+		{ "uffd_rwp", area_uffd_rwp, true },
 		{ "uffd_move", area_uffd_move, true },
 		{ "pagemap_scan", area_pagemap_scan, true },
 		{ NULL, NULL, false }

@@ -14,7 +14,7 @@ SCENARIOS += fork_before fork_gone fork_child_writes fork_thp fork_hugetlb dontf
 	swap_read swap_write swap_cache swap_pinned lru_cache device_write \
 	pagemap_scan zero_page huge_zero file_private ksm ksm_held \
 	dontneed mremap mremap_thp partial_unmap migrate numa collapse madv_free \
-	force_write uffd_move
+	force_write uffd_move uffd_rwp
 
 SCENARIO_FILES := $(SCENARIOS:%=tools/scenarios/%.lua)
 # Built in, too, but not told unless asked for.

@@ -7,7 +7,7 @@ scenario {
 	title = "the primitives do what the manual says",
 	holders = { "pins", "references", "writes", "swap", "sharing", "pmd", "pte", "hugetlb",
 		    "trace", "uring_fixed", "vm_readv", "direct_write", "direct_read", "refused",
-		    "moving", "merging", "scanning", "cpus" },
+		    "moving", "merging", "scanning", "trapping", "cpus" },
 }
 
 local tell = {}
@@ -355,6 +355,20 @@ function tell.scanning()
 	to, page = page, to
 	hold(page, "pin_ro")
 	check(page:uffd_move(to) == false and page:read() == "A", "a pinned page stays")
+end
+
+function tell.trapping()
+	local memory = map { pages = 2 }
+	memory:write("A")
+	memory:write("A", 4096)
+	check(memory:state().protnone == false, "can be touched")
+	memory:uffd_rwp(true)
+	check(memory:state().protnone and memory:state(4096).protnone, "all of it cannot")
+	check(memory:read() == "A" and not memory:state().protnone, "who touches it may")
+	check(memory:state(4096).protnone == true, "that page alone")
+	memory:uffd_rwp(false)
+	check(memory:state(4096).protnone == false, "as it was")
+	check(memory:write("B", 4096) == nil, "writable, too")
 end
 
 function tell.cpus()
