@@ -148,8 +148,8 @@ static void unshare_all(void)
 
 static u64 before[PAGES], after[PAGES];
 
-/* A write-protect fault on a page that is nobody else's. */
-static void row_reuse(void)
+/* A write-protect fault on each of some small pages. */
+static void small(bool shared)
 {
 	char *p = map(PAGES * PAGE, MADV_NOHUGEPAGE);
 	u64 t;
@@ -159,7 +159,10 @@ static void row_reuse(void)
 		bool holds;
 		size_t n;
 
-		clear_refs();
+		if (shared)
+			share();
+		else
+			clear_refs();
 		entries(p, PAGE, PAGES, before);
 		checks_begin();
 		t = now();
@@ -167,38 +170,27 @@ static void row_reuse(void)
 		t = now() - t;
 		holds = checks_hold(PAGES);
 		entries(p, PAGE, PAGES, after);
+		if (shared)
+			unshare_all();
 		n = moved(before, after, PAGES);
-		if (n)
+		if (n != (shared ? PAGES : 0)) {
 			fault_of("%zu of %d pages were copied", n, PAGES);
-		round_end(t, PAGES, holds && !n);
+			holds = false;
+		}
+		round_end(t, PAGES, holds);
 	}
 }
 
-/* A write-protect fault on a page that a child maps, too. */
+/* Pages that are nobody else's. */
+static void row_reuse(void)
+{
+	small(false);
+}
+
+/* Pages that a child maps, too. */
 static void row_copy(void)
 {
-	char *p = map(PAGES * PAGE, MADV_NOHUGEPAGE);
-	u64 t;
-
-	write_all(p, PAGE, PAGES);
-	while (rounds < FAULT_ROUNDS) {
-		bool holds;
-		size_t n;
-
-		share();
-		entries(p, PAGE, PAGES, before);
-		checks_begin();
-		t = now();
-		write_all(p, PAGE, PAGES);
-		t = now() - t;
-		holds = checks_hold(PAGES);
-		entries(p, PAGE, PAGES, after);
-		unshare_all();
-		n = moved(before, after, PAGES);
-		if (n != PAGES)
-			fault_of("%zu of %d pages were copied", n, PAGES);
-		round_end(t, PAGES, holds && n == PAGES);
-	}
+	small(true);
 }
 
 static void thp(bool shared)

@@ -12,14 +12,6 @@
 #define KEEP	(COWSCOPE_MIRROR_GET | COWSCOPE_MIRROR_KEEP)
 #define WRITE	COWSCOPE_MIRROR_WRITE
 
-/* For a test of several conditions: sets `bad` where one does not hold. */
-#define CHECK(cond) do {						\
-	if (!(cond)) {							\
-		bad = true;						\
-		tap_note("line %d: not so: %s", __LINE__, #cond);	\
-	}								\
-} while (0)
-
 /* What was recorded of a mirror, and of the page that it begins with. */
 struct told {
 	int events[COWSCOPE_INVALIDATIONS];

@@ -154,13 +154,6 @@ static bool replaced(enum kind kind, unsigned int flags)
 	return (kind == ZERO || kind == PRIVATE_FILE) && stays(kind, flags);
 }
 
-#define CHECK(cond) do {						\
-	if (!(cond)) {							\
-		bad = true;						\
-		tap_note("line %d: not so: %s", __LINE__, #cond);	\
-	}								\
-} while (0)
-
 /* The refcount that taking it added, and what the kernel's own files say. */
 static bool counts(enum kind kind, unsigned int flags, const struct cowscope_page *before,
 		   const struct cowscope_pin_state *s)

@@ -81,6 +81,14 @@ static inline void tap_skip(const char *check, const char *fmt, ...)
 	got_ == want_;							\
 })
 
+/* For a test of several conditions: sets `bad` where one does not hold. */
+#define CHECK(cond) do {						\
+	if (!(cond)) {							\
+		bad = true;						\
+		tap_note("line %d: not so: %s", __LINE__, #cond);	\
+	}								\
+} while (0)
+
 static inline int tap_end(void)
 {
 	printf("1..%d\n", tap_checks);
