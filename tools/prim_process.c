@@ -99,7 +99,13 @@ static int fork_story(lua_State *L)
 	return 1;
 }
 
-/* The other side's next message; what it has to say at its end is not lost. */
+/*
+ * The other side's next message; what it has to say at its end is not lost.
+ *
+ * A receiver that waits looks for a message first and for the end of the other
+ * side then (__skb_wait_for_more_packets()): if both came in between it is told
+ * of the end only, and the message is there when it asks again.
+ */
 static ssize_t receive(struct process *p, char *message)
 {
 	ssize_t n;
@@ -107,7 +113,24 @@ static ssize_t receive(struct process *p, char *message)
 	do {
 		n = recv(p->sock, message, MESSAGE_MAX, 0);
 	} while (n < 0 && errno == EINTR);
-	return n;
+	return n ? n : recv(p->sock, message, MESSAGE_MAX, MSG_DONTWAIT);
+}
+
+/* It ended where a barrier was awaited: an error that says how, as far as is known. */
+static int ended_early(lua_State *L, struct process *p)
+{
+	int status = 0;
+	pid_t waited;
+
+	close(p->sock);
+	p->sock = -1;
+	do {
+		waited = waitpid(p->pid, &status, 0);
+	} while (waited < 0 && errno == EINTR);
+	if (waited == p->pid && WIFSIGNALED(status))
+		return luaL_error(L, "the child was killed by signal %d before this barrier",
+				  WTERMSIG(status));
+	return luaL_error(L, "the other process ended before this barrier");
 }
 
 /*
@@ -123,7 +146,7 @@ static int process_barrier(lua_State *L)
 
 	if (send(p->sock, message, 1, MSG_NOSIGNAL) != 1 || receive(p, message) < 1 ||
 	    message[0] != MESSAGE_BARRIER)
-		return luaL_error(L, "the other process ended before this barrier");
+		return ended_early(L, p);
 	return 0;
 }
 
