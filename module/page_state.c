@@ -307,37 +307,28 @@ pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *lev
 
 /* One step of a walk: what one PMD or PUD covers. Returns the pages looked at. */
 static unsigned long walk_step(struct mm_struct *mm, unsigned long addr, unsigned long end,
-			       unsigned long *next, page_state_fn fn, void *ctx)
+			       unsigned long *next, page_state_part_fn fn, void *ctx)
 {
-	unsigned int level = COWSCOPE_LEVEL_HUGETLB;
-	unsigned long pages;
-	pte_t pte, *table;
+	struct page_state_part part = { .addr = addr, .level = COWSCOPE_LEVEL_HUGETLB };
 	pmd_t pmd;
 
-	if (find_pmd(mm, addr, &pmd, &pte, next)) {
-		level = COWSCOPE_LEVEL_PMD;
-		if (has_table(pmd, addr, &pte))
-			level = COWSCOPE_LEVEL_PTE;
+	if (find_pmd(mm, addr, &pmd, &part.pte, next)) {
+		part.level = COWSCOPE_LEVEL_PMD;
+		if (has_table(pmd, addr, &part.pte)) {
+			part.level = COWSCOPE_LEVEL_PTE;
+			part.table = pte_offset_kernel(&pmd, addr);
+		}
 	}
-	end = min(*next, end);
-	pages = (end - addr) >> PAGE_SHIFT;
-	if (level != COWSCOPE_LEVEL_PTE) {
-		if (!pte_present(pte))
-			return 1;
-		fn(ctx, addr, pte, level, pages);
-		return pages;
-	}
-	table = pte_offset_kernel(&pmd, addr);
-	for (; addr < end; addr += PAGE_SIZE, table++) {
-		pte = READ_ONCE(*table);
-		if (pte_present(pte))
-			fn(ctx, addr, pte, level, 1);
-	}
-	return pages;
+	if (!part.table && !pte_present(part.pte))
+		return 1;
+	part.pages = (min(*next, end) - addr) >> PAGE_SHIFT;
+	fn(ctx, &part);
+	return part.pages;
 }
 
-unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
-			      unsigned long max, page_state_fn fn, void *ctx)
+unsigned long page_state_walk_parts(struct mm_struct *mm, unsigned long start,
+				    unsigned long end, unsigned long max,
+				    page_state_part_fn fn, void *ctx)
 {
 	unsigned long flags, next, pages = 0;
 
@@ -351,4 +342,80 @@ unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigne
 		start = min(next, end);
 	}
 	return start;
+}
+
+/*
+ * Is a PTE like one with these flags, and its page's only reference? A page of a
+ * large folio, other than its first, has no count of its own: it is 0.
+ */
+static __always_inline bool alone(const pte_t *pte, pteval_t like)
+{
+	pteval_t differ = native_pte_val(READ_ONCE(*pte)) ^ like;
+
+	return !(differ & ~(PTE_PFN_MASK | _PAGE_ACCESSED)) &&
+	       page_ref_count(pfn_to_page((differ & PTE_PFN_MASK) >> PAGE_SHIFT)) == 1;
+}
+
+/* How many are so from the first on. */
+static unsigned long all_alone(const pte_t *table, unsigned long pages, pte_t first)
+{
+	pteval_t like = native_pte_val(first) & PTE_FLAGS_MASK;
+	unsigned long i = 0;
+
+	if (!page_state_plain(first))
+		return 0;
+	while (i + 4 <= pages && alone(table + i, like) && alone(table + i + 1, like) &&
+	       alone(table + i + 2, like) && alone(table + i + 3, like))
+		i += 4;
+	while (i < pages && alone(table + i, like))
+		i++;
+	return i;
+}
+
+void page_state_runs(const struct page_state_part *part, page_state_fn fn, void *ctx)
+{
+	struct page_state_run run = {
+		.addr = part->addr,
+		.pages = part->pages,
+		.pte = part->pte,
+		.level = part->level,
+	};
+	unsigned long i;
+
+	if (!part->table) {
+		fn(ctx, &run);
+		return;
+	}
+	for (i = 0; i < part->pages; i += run.pages) {
+		run.pages = 1;
+		run.pte = READ_ONCE(part->table[i]);
+		if (!pte_present(run.pte))
+			continue;
+		run.addr = part->addr + i * PAGE_SIZE;
+		run.pages = all_alone(part->table + i, part->pages - i, run.pte);
+		run.alone = run.pages;
+		if (!run.alone)
+			run.pages = 1;
+		fn(ctx, &run);
+	}
+}
+
+struct runs {
+	page_state_fn fn;
+	void *ctx;
+};
+
+static void look_at_part(void *ctx, const struct page_state_part *part)
+{
+	const struct runs *runs = ctx;
+
+	page_state_runs(part, runs->fn, runs->ctx);
+}
+
+unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
+			      unsigned long max, page_state_fn fn, void *ctx)
+{
+	struct runs runs = { fn, ctx };
+
+	return page_state_walk_parts(mm, start, end, max, look_at_part, &runs);
 }

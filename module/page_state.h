@@ -116,23 +116,54 @@ pte_t page_state_pte(struct mm_struct *mm, unsigned long addr, unsigned int *lev
 /* The PTE that would map the first page of a huge entry; @mask of its size. */
 pte_t page_state_huge(unsigned long val, unsigned long mask);
 
-/* One present entry, which maps that many pages of the range. */
-typedef void (*page_state_fn)(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-			      unsigned long pages);
+/* What a PMD, or a huge PUD, maps of a range: by a table of PTEs or on its own. */
+struct page_state_part {
+	unsigned long addr;	/* of the first page */
+	unsigned long pages;	/* so many from there on */
+	unsigned int level;	/* enum cowscope_level */
+	pte_t pte;		/* the one entry, present; not of a table */
+	const pte_t *table;	/* the first of so many PTEs; NULL: there is none */
+};
+
+/* Called with interrupts off; no longer than that is the table there. */
+typedef void (*page_state_part_fn)(void *ctx, const struct page_state_part *part);
 
 /**
- * page_state_walk - call @fn for each present entry of a range
+ * page_state_walk_parts - call @fn for each part of a range
  * @mm: as for page_state_pte()
  * @start: first address
  * @end: first one beyond
  * @max: look at that many pages at most; a huge entry counts with all its own,
  *	an empty table as one
- * @fn: called with interrupts off; a huge entry is given once, at its first
- *	address in the range
+ * @fn: not called for what nothing maps
  * @ctx: handed through
  *
  * Returns where it stopped: @end, or the first address not looked at.
  */
+unsigned long page_state_walk_parts(struct mm_struct *mm, unsigned long start,
+				    unsigned long end, unsigned long max,
+				    page_state_part_fn fn, void *ctx);
+
+/* A present entry, or many next to each other which have nothing to be told apart by. */
+struct page_state_run {
+	unsigned long addr;	/* of the first page in the range */
+	unsigned long pages;	/* that are mapped there */
+	pte_t pte;		/* the entry; of many one, all others differ in no more
+				 * than the page and the accessed bit
+				 */
+	unsigned int level;	/* enum cowscope_level */
+	bool alone;		/* PTEs, each its page's only reference, so that nobody can
+				 * hold that; always so of many
+				 */
+};
+
+/* Called with interrupts off. */
+typedef void (*page_state_fn)(void *ctx, const struct page_state_run *run);
+
+/* Calls @fn for each present entry of such a part, a huge one or a run of PTEs at once. */
+void page_state_runs(const struct page_state_part *part, page_state_fn fn, void *ctx);
+
+/* Both: each present entry of a range. */
 unsigned long page_state_walk(struct mm_struct *mm, unsigned long start, unsigned long end,
 			      unsigned long max, page_state_fn fn, void *ctx);
 

@@ -122,34 +122,36 @@ static unsigned long pinned_pages(const struct cowscope_counts *c, unsigned long
 	return min(pages, holders_pinned(pfn, pages) + others);
 }
 
-static void look_after(struct walk_diff *d, void *ctx, unsigned long addr, u64 before,
-		       pte_t now, unsigned int level, unsigned long pages)
+static void look_after(struct walk_diff *d, void *ctx, u64 before,
+		       const struct page_state_run *now)
 {
+	bool soft_dirty = pte_soft_dirty(now->pte);
 	bool writable = before & COWSCOPE_PTE_WRITE;
-	bool cleared = before & COWSCOPE_PTE_SOFT_DIRTY && !pte_soft_dirty(now);
+	bool cleared = before & COWSCOPE_PTE_SOFT_DIRTY && !soft_dirty;
 	struct op *op = ctx;
 	struct cowscope_counts c;
 	bool held;
 
-	if (pte_soft_dirty(now) || d->vma->vm_flags & VM_SOFTDIRTY)
-		op->soft_dirty += pages;
+	if (soft_dirty || d->vma->vm_flags & VM_SOFTDIRTY)
+		op->soft_dirty += now->pages;
 	if (!writable && !cleared)
 		return;
-	held = wrprotect_look(&c, &d->memo, d->vma, addr, now, level);
+	held = wrprotect_look(&c, &d->memo, d->vma, now);
 	if (held && cleared)
-		op->wrongly_cleared += pinned_pages(&c, pte_pfn(now), pages);
+		op->wrongly_cleared += pinned_pages(&c, pte_pfn(now->pte), now->pages);
 	if (!writable)
 		return;
 	if (held)
-		op->held += pages;
-	if (!pte_write(now)) {
-		op->changed += pages;
+		op->held += now->pages;
+	if (!pte_write(now->pte)) {
+		op->changed += now->pages;
 		if (held)
-			wrprotect_record(addr, before, &c, COWSCOPE_SOURCE_CLEAR_REFS, op->lock);
+			wrprotect_record(now->addr, before, &c, COWSCOPE_SOURCE_CLEAR_REFS,
+					 op->lock);
 	} else if (op->arg == CLEAR_REFS_SOFT_DIRTY || !op->arg) {
-		op->pinned += pages;
+		op->pinned += now->pages;
 		if (held && surely_unpinned(&c))
-			op->wrongly_left += pages;
+			op->wrongly_left += now->pages;
 	}
 }
 

@@ -29,38 +29,36 @@ struct numa_call {
 	} run[RUNS];
 };
 
-static void look_before(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-			unsigned long pages)
+static void look_before(void *ctx, const struct page_state_run *run)
 {
 	struct numa_call *call = ctx;
 	struct cowscope_counts c;
 
-	if (!pte_write(pte) || pte_protnone(pte) ||
-	    !wrprotect_held(&c, &call->memo, call->vma, addr, pte, level))
+	if (!pte_write(run->pte) || pte_protnone(run->pte) ||
+	    !wrprotect_held(&c, &call->memo, call->vma, run))
 		return;
-	if (!call->runs || call->run[call->runs - 1].end != addr) {
+	if (!call->runs || call->run[call->runs - 1].end != run->addr) {
 		if (call->runs == RUNS) {
-			stats_add(wrprotect_unwalked, pages);
+			stats_add(wrprotect_unwalked, run->pages);
 			return;
 		}
-		call->run[call->runs++].start = addr;
+		call->run[call->runs++].start = run->addr;
 	}
-	call->run[call->runs - 1].end = addr + pages * PAGE_SIZE;
+	call->run[call->runs - 1].end = run->addr + run->pages * PAGE_SIZE;
 }
 
 /* All but the protection is as it was. */
-static void look_after(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-		       unsigned long pages)
+static void look_after(void *ctx, const struct page_state_run *run)
 {
 	struct numa_call *call = ctx;
 	struct cowscope_counts c;
 
-	if (!pte_protnone(pte) ||
-	    !wrprotect_look(&c, &call->memo, call->vma, addr, pte, level))
+	if (!pte_protnone(run->pte) ||
+	    !wrprotect_look(&c, &call->memo, call->vma, run))
 		return;
-	wrprotect_record(addr, (page_state_pack(pte) & ~COWSCOPE_PTE_PROTNONE) |
+	wrprotect_record(run->addr, (page_state_pack(run->pte) & ~COWSCOPE_PTE_PROTNONE) |
 			 COWSCOPE_PTE_WRITE |
-			 (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
+			 (run->level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
 			 &c, COWSCOPE_SOURCE_NUMA, call->lock);
 }
 

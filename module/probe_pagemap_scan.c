@@ -85,21 +85,21 @@ static int range_entry(struct kretprobe_instance *ri, enum probe_id probe,
 	return 0;
 }
 
-static void look_after(struct walk_diff *d, void *ctx, unsigned long addr, u64 before,
-		       pte_t now, unsigned int level, unsigned long pages)
+static void look_after(struct walk_diff *d, void *ctx, u64 before,
+		       const struct page_state_run *now)
 {
 	struct op *op = ctx;
 	struct cowscope_counts c;
 
-	if (!(before & COWSCOPE_PTE_WRITE) || pte_write(now))
+	if (!(before & COWSCOPE_PTE_WRITE) || pte_write(now->pte))
 		return;
-	op->changed += pages;
-	if (!wrprotect_look(&c, &d->memo, d->vma, addr, now, level))
+	op->changed += now->pages;
+	if (!wrprotect_look(&c, &d->memo, d->vma, now))
 		return;
-	op->held += pages;
+	op->held += now->pages;
 	if (COWSCOPE_STATE_PINNED(c.state) == COWSCOPE_YES)
-		op->pinned += pages;
-	wrprotect_record(addr, before, &c, COWSCOPE_SOURCE_PAGEMAP_SCAN, op->lock);
+		op->pinned += now->pages;
+	wrprotect_record(now->addr, before, &c, COWSCOPE_SOURCE_PAGEMAP_SCAN, op->lock);
 }
 
 static int range_return(struct kretprobe_instance *ri, enum probe_id probe)

@@ -61,26 +61,25 @@ static int uffd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static void look(void *ctx, unsigned long addr, pte_t pte, unsigned int level,
-		 unsigned long pages)
+static void look(void *ctx, const struct page_state_run *run)
 {
 	struct protect_call *call = ctx;
 	struct cowscope_counts c;
 	bool held;
 
 	if (call->op)
-		call->op->seen += pages;
-	if (!pte_write(pte))
+		call->op->seen += run->pages;
+	if (!pte_write(run->pte))
 		return;
-	held = wrprotect_look(&c, &call->memo, call->vma, addr, pte, level);
+	held = wrprotect_look(&c, &call->memo, call->vma, run);
 	if (call->op) {
-		call->op->held += held ? pages : 0;
+		call->op->held += held ? run->pages : 0;
 		if (COWSCOPE_STATE_PINNED(c.state) == COWSCOPE_YES)
-			call->op->pinned += pages;
+			call->op->pinned += run->pages;
 	}
 	if (held)
-		wrprotect_record(addr, page_state_pack(pte) |
-				 (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
+		wrprotect_record(run->addr, page_state_pack(run->pte) |
+				 (run->level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE),
 				 &c, call->source, call->lock);
 }
 

@@ -11,7 +11,8 @@ struct walk_diff {
 	struct vm_area_struct *vma;
 	unsigned long start, end;
 	struct page_state_memo memo;
-	u8 before[PTRS_PER_PTE];
+	bool alike;			/* all entries were as the first */
+	u8 before[PTRS_PER_PTE];	/* their bits; of such, the first has those of all */
 };
 
 /**
@@ -26,9 +27,12 @@ struct walk_diff {
 unsigned long walk_diff_begin(struct walk_diff *d, struct vm_area_struct *vma,
 			      unsigned long start, unsigned long end);
 
-/* One entry that was present before (packed) and is now, mapping that many pages. */
-typedef void (*walk_diff_fn)(struct walk_diff *d, void *ctx, unsigned long addr, u64 before,
-			     pte_t now, unsigned int level, unsigned long pages);
+/*
+ * An entry that was present before (packed) and is now, or a run of those that were
+ * alike: an accessed bit apart, and where the page is now.
+ */
+typedef void (*walk_diff_fn)(struct walk_diff *d, void *ctx, u64 before,
+			     const struct page_state_run *now);
 
 /**
  * walk_diff_end - read them again and call @fn for each

@@ -7,35 +7,23 @@
 #include "stats.h"
 #include "wrprotect.h"
 
-/*
- * A small page whose one reference is this mapping; nearly all pages are, and
- * to see that takes one load.
- */
-static bool surely_alone(pte_t pte, unsigned int level)
-{
-	struct page *page = page_state_page(pte, level);
-
-	return page && !PageCompound(page) && page_ref_count(page) <= 1;
-}
-
 bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
-		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-		    unsigned int level)
+		    struct vm_area_struct *vma, const struct page_state_run *run)
 {
 	unsigned long pages = 1;
 	s32 explained;
 
-	if (surely_alone(pte, level)) {
+	if (run->alone) {
 		*c = (struct cowscope_counts){ .refcount = COWSCOPE_COUNT_NA };
 		return false;
 	}
-	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, pte, level);
+	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, run->pte, run->level);
 	if (c->refcount == COWSCOPE_COUNT_NA)
 		return false;
-	if (level != COWSCOPE_LEVEL_PTE)
+	if (run->level != COWSCOPE_LEVEL_PTE)
 		pages <<= COWSCOPE_STATE_ORDER(c->state);
-	holders_look_range(c, pte_pfn(pte) & ~(pages - 1), pages, vma->vm_mm,
-			   addr & ~(pages * PAGE_SIZE - 1));
+	holders_look_range(c, pte_pfn(run->pte) & ~(pages - 1), pages, vma->vm_mm,
+			   run->addr & ~(pages * PAGE_SIZE - 1));
 	if (c->held_refs || COWSCOPE_STATE_PINNED(c->state) == COWSCOPE_YES)
 		return true;
 	explained = cowscope_explained(c);
@@ -43,10 +31,9 @@ bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
 }
 
 bool wrprotect_look(struct cowscope_counts *c, struct page_state_memo *memo,
-		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-		    unsigned int level)
+		    struct vm_area_struct *vma, const struct page_state_run *run)
 {
-	bool held = wrprotect_held(c, memo, vma, addr, pte, level);
+	bool held = wrprotect_held(c, memo, vma, run);
 
 	if (c->refcount != COWSCOPE_COUNT_NA)
 		stats_detect(c);

@@ -19,18 +19,14 @@
  *	nobody can hold it or no count was to be read
  * @memo: as for page_state_read()
  * @vma: where it is mapped
- * @addr: there
- * @pte: by what
- * @level: enum cowscope_level of that entry
+ * @run: by what; if that is many entries, the answer is of each page
  */
 bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
-		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-		    unsigned int level);
+		    struct vm_area_struct *vma, const struct page_state_run *run);
 
 /* The same, and counts whether the kernel's test for pins is right about it. */
 bool wrprotect_look(struct cowscope_counts *c, struct page_state_memo *memo,
-		    struct vm_area_struct *vma, unsigned long addr, pte_t pte,
-		    unsigned int level);
+		    struct vm_area_struct *vma, const struct page_state_run *run);
 
 /* Records that such a page was write-protected. In a probe handler. */
 void wrprotect_record(unsigned long addr, u64 before, const struct cowscope_counts *c,
