@@ -351,25 +351,30 @@ unsigned long page_state_walk_parts(struct mm_struct *mm, unsigned long start,
 static __always_inline bool alone(const pte_t *pte, pteval_t like)
 {
 	pteval_t differ = native_pte_val(READ_ONCE(*pte)) ^ like;
+	const struct page *page;
 
+	/* Then it is the page frame number, and below that perhaps the accessed bit. */
+	BUILD_BUG_ON(_PAGE_ACCESSED >> (PAGE_SHIFT - ilog2(sizeof(*page))));
+	page = (void *)pfn_to_page(0) + (differ >> (PAGE_SHIFT - ilog2(sizeof(*page))));
 	return !(differ & ~(PTE_PFN_MASK | _PAGE_ACCESSED)) &&
-	       page_ref_count(pfn_to_page((differ & PTE_PFN_MASK) >> PAGE_SHIFT)) == 1;
+	       data_race(page->_refcount.counter) == 1;
 }
 
 /* How many are so from the first on. */
 static unsigned long all_alone(const pte_t *table, unsigned long pages, pte_t first)
 {
 	pteval_t like = native_pte_val(first) & PTE_FLAGS_MASK;
-	unsigned long i = 0;
+	const pte_t *pte = table, *end = table + pages;
 
 	if (!page_state_plain(first))
 		return 0;
-	while (i + 4 <= pages && alone(table + i, like) && alone(table + i + 1, like) &&
-	       alone(table + i + 2, like) && alone(table + i + 3, like))
-		i += 4;
-	while (i < pages && alone(table + i, like))
-		i++;
-	return i;
+	while (pte + 8 <= end && alone(pte, like) && alone(pte + 1, like) &&
+	       alone(pte + 2, like) && alone(pte + 3, like) && alone(pte + 4, like) &&
+	       alone(pte + 5, like) && alone(pte + 6, like) && alone(pte + 7, like))
+		pte += 8;
+	while (pte < end && alone(pte, like))
+		pte++;
+	return pte - table;
 }
 
 void page_state_runs(const struct page_state_part *part, page_state_fn fn, void *ctx)

@@ -53,12 +53,15 @@ static void look_before(void *ctx, const struct page_state_part *part)
 	for (i = 0; i < part->pages; i++) {
 		pte_t pte = READ_ONCE(part->table[i]);
 
+		d->before[i] = 0;
+		if (!pte_present(pte))
+			continue;
 		if (pte_flags(pte) != flags) {
 			flags = pte_flags(pte);
 			bits = bits_of(pte);
 		}
 		d->before[i] = bits;
-		count->pages += !!bits;
+		count->pages++;
 	}
 }
 

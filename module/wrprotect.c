@@ -14,7 +14,8 @@ bool wrprotect_held(struct cowscope_counts *c, struct page_state_memo *memo,
 	s32 explained;
 
 	if (run->alone) {
-		*c = (struct cowscope_counts){ .refcount = COWSCOPE_COUNT_NA };
+		c->refcount = COWSCOPE_COUNT_NA;
+		c->state = 0;
 		return false;
 	}
 	page_state_read(c, memo, vma->vm_mm, vma->vm_flags, run->pte, run->level);

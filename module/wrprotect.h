@@ -16,7 +16,7 @@
 /**
  * wrprotect_held - is a page held beyond what is explained, or pinned?
  * @c: filled, with cowscope's holders; its refcount is COWSCOPE_COUNT_NA if
- *	nobody can hold it or no count was to be read
+ *	nobody can hold it or no count was to be read; then there is only its state
  * @memo: as for page_state_read()
  * @vma: where it is mapped
  * @run: by what; if that is many entries, the answer is of each page
