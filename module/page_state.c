@@ -356,8 +356,10 @@ static __always_inline bool alone(const pte_t *pte, pteval_t like)
 	/* Then it is the page frame number, and below that perhaps the accessed bit. */
 	BUILD_BUG_ON(_PAGE_ACCESSED >> (PAGE_SHIFT - ilog2(sizeof(*page))));
 	page = (void *)pfn_to_page(0) + (differ >> (PAGE_SHIFT - ilog2(sizeof(*page))));
-	return !(differ & ~(PTE_PFN_MASK | _PAGE_ACCESSED)) &&
-	       data_race(page->_refcount.counter) == 1;
+	if (differ & ~(PTE_PFN_MASK | _PAGE_ACCESSED))
+		return false;
+	/* Read once, as it is compared in memory; atomic_read() would load it first. */
+	return data_race(page->_refcount.counter) == 1;
 }
 
 /* How many are so from the first on. */

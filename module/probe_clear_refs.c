@@ -129,7 +129,7 @@ static void look_after(struct walk_diff *d, void *ctx, u64 before,
 	bool writable = before & COWSCOPE_PTE_WRITE;
 	bool cleared = before & COWSCOPE_PTE_SOFT_DIRTY && !soft_dirty;
 	struct op *op = ctx;
-	struct cowscope_counts c;
+	struct cowscope_counts c __uninitialized;
 	bool held;
 
 	if (soft_dirty || d->vma->vm_flags & VM_SOFTDIRTY)

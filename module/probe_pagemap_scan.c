@@ -89,7 +89,7 @@ static void look_after(struct walk_diff *d, void *ctx, u64 before,
 		       const struct page_state_run *now)
 {
 	struct op *op = ctx;
-	struct cowscope_counts c;
+	struct cowscope_counts c __uninitialized;
 
 	if (!(before & COWSCOPE_PTE_WRITE) || pte_write(now->pte))
 		return;

@@ -64,7 +64,7 @@ static int uffd_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 static void look(void *ctx, const struct page_state_run *run)
 {
 	struct protect_call *call = ctx;
-	struct cowscope_counts c;
+	struct cowscope_counts c __uninitialized;
 	bool held;
 
 	if (call->op)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/mm.h>
+#include <asm/word-at-a-time.h>
 #include "walk_diff.h"
 
 /* The bits of a packed entry above its pfn, which fit a byte; 0: not present. */
@@ -15,60 +16,77 @@ static unsigned int slot(const struct walk_diff *d, unsigned long addr)
 	return (addr - d->start) >> PAGE_SHIFT & (PTRS_PER_PTE - 1);
 }
 
-/* Have all entries the same flags? */
-static bool all_alike(const pte_t *table, unsigned long pages)
+struct before {
+	struct walk_diff *d;
+	pteval_t flags;		/* of the last entry */
+	u8 bits;
+	unsigned long pages;	/* that are present */
+};
+
+#define CHUNK	16	/* entries that are compared at once */
+
+/*
+ * Has a chunk of entries these flags? Each is read twice, which takes two
+ * instructions; once and kept for both it would take three.
+ */
+static __always_inline bool chunk_alike(const pte_t *table, pteval_t flags)
 {
 	pteval_t all = ~0ul, any = 0;
-	unsigned long i;
+	unsigned int i;
 
-#pragma GCC unroll 8
-	for (i = 0; i < pages; i++) {
-		pteval_t val = native_pte_val(READ_ONCE(table[i]));
-
-		all &= val;
-		any |= val;
-	}
-	return !((all ^ any) & PTE_FLAGS_MASK);
+#pragma GCC unroll 16
+	for (i = 0; i < CHUNK; i++)
+		/* Whatever changes meanwhile is seen as it was or is. */
+		all &= data_race(table[i].pte);
+	barrier();
+#pragma GCC unroll 16
+	for (i = 0; i < CHUNK; i++)
+		/* Likewise. */
+		any |= data_race(table[i].pte);
+	return !(((all ^ flags) | (any ^ flags)) & PTE_FLAGS_MASK);
 }
 
-struct count {
-	struct walk_diff *d;
-	unsigned long pages;
-};
+static __always_inline void note(struct before *b, unsigned long i, pte_t pte)
+{
+	pteval_t flags = pte_flags(pte);
+
+	if (unlikely(flags != b->flags)) {
+		b->flags = flags;
+		b->bits = bits_of(pte);
+		b->d->alike = !i;
+	}
+	b->d->before[i] = b->bits;
+	b->pages += !!b->bits;
+}
 
 static void look_before(void *ctx, const struct page_state_part *part)
 {
-	struct count *count = ctx;
-	struct walk_diff *d = count->d;
-	pteval_t flags = 0;
-	unsigned long i;
-	u8 bits = 0;
+	const pte_t *table = part->table;
+	struct before *b = ctx;
+	unsigned long i, end;
 
-	d->alike = !part->table || all_alike(part->table, part->pages);
-	if (d->alike) {
-		d->before[0] = bits_of(part->table ? READ_ONCE(*part->table) : part->pte);
-		count->pages = d->before[0] ? part->pages : 0;
+	if (!table) {
+		note(b, 0, part->pte);
+		b->pages = part->pages;
 		return;
 	}
-	for (i = 0; i < part->pages; i++) {
-		pte_t pte = READ_ONCE(part->table[i]);
-
-		d->before[i] = 0;
-		if (!pte_present(pte))
+	for (i = 0; i < part->pages; i = end) {
+		end = i + CHUNK;
+		if (end <= part->pages && chunk_alike(table + i, b->flags)) {
+			memset(b->d->before + i, b->bits, CHUNK);
+			b->pages += b->bits ? CHUNK : 0;
 			continue;
-		if (pte_flags(pte) != flags) {
-			flags = pte_flags(pte);
-			bits = bits_of(pte);
 		}
-		d->before[i] = bits;
-		count->pages++;
+		end = min(end, part->pages);
+		for (; i < end; i++)
+			note(b, i, READ_ONCE(table[i]));
 	}
 }
 
 unsigned long walk_diff_begin(struct walk_diff *d, struct vm_area_struct *vma,
 			      unsigned long start, unsigned long end)
 {
-	struct count count = { d };
+	struct before before = { d };
 
 	d->vma = vma;
 	d->start = start;
@@ -76,20 +94,25 @@ unsigned long walk_diff_begin(struct walk_diff *d, struct vm_area_struct *vma,
 	d->memo = (struct page_state_memo){};
 	d->alike = true;
 	d->before[0] = 0;
-	page_state_walk_parts(vma->vm_mm, start, end, ULONG_MAX, look_before, &count);
-	return count.pages;
+	page_state_walk_parts(vma->vm_mm, start, end, ULONG_MAX, look_before, &before);
+	return before.pages;
 }
 
 /* How many of so many were like the first of them, but for the accessed bit. */
 static unsigned long were_alike(const struct walk_diff *d, unsigned int first,
 				unsigned long pages)
 {
-	const u8 care = (u8)~(COWSCOPE_PTE_YOUNG >> BITS_SHIFT);
-	unsigned long i = 1;
+	const u8 care = (u8)~(COWSCOPE_PTE_YOUNG >> BITS_SHIFT), *before = d->before + first;
+	unsigned long i, word, like = REPEAT_BYTE(*before);
 
 	if (d->alike)
 		return pages;
-	while (i < pages && !((d->before[first + i] ^ d->before[first]) & care))
+	for (i = 0; i + sizeof(word) <= pages; i += sizeof(word)) {
+		memcpy(&word, before + i, sizeof(word));
+		if ((word ^ like) & REPEAT_BYTE(care))
+			break;
+	}
+	while (i < pages && !((before[i] ^ *before) & care))
 		i++;
 	return i;
 }
