@@ -27,6 +27,7 @@
 #define HELD	8		/* pages, from FIRST on */
 #define MANY	1024		/* references: with these a page looks pinned */
 #define MOST	512
+#define MIXED	1500		/* pages, of some page tables */
 #define PIN	COWSCOPE_PIN_FOLL_PIN
 #define DEVICE	(PIN | COWSCOPE_PIN_WRITE | COWSCOPE_PIN_LONGTERM)
 
@@ -139,6 +140,40 @@ static void many_references(void)
 		take(COWSCOPE_PIN_WRITE, setup->mem + FIRST * PAGE, 1);
 }
 
+/*
+ * Written again, read-only since the last time, and absent, in turns of any length.
+ * From the first turn of some written pages on that many are held.
+ */
+static void mixed(void)
+{
+	unsigned int random = 1;
+	size_t i, n;
+
+	setup->mem = map_anon(MIXED * PAGE);
+	setup->pages = MIXED;
+	memset(setup->mem, 'A', MIXED * PAGE);
+	drain();
+	if (!write_file("/proc/self/clear_refs", "4"))
+		tap_bail("clear_refs: %s", strerror(errno));
+	for (i = 0; i < MIXED; i += n) {
+		char *at = setup->mem + i * PAGE;
+
+		random = random * 1103515245 + 12345;
+		n = 1 + (random >> 16 & (random & 1 << 30 ? 1 : 63));
+		if (n > MIXED - i)
+			n = MIXED - i;
+		if (random >> 24 & 1)
+			memset(at, 'B', n * PAGE);
+		else if (random >> 25 & 1)
+			madvise(at, n * PAGE, MADV_DONTNEED);
+		if (random >> 24 & 1 && n >= HELD && i > MIXED / 2 && !setup->held) {
+			setup->first = i;
+			setup->held = HELD;
+			take(COWSCOPE_PIN_WRITE, at, HELD);
+		}
+	}
+}
+
 static void hugetlb(void)
 {
 	setup->mem = map_hugetlb();
@@ -153,29 +188,62 @@ static void hugetlb(void)
 
 /* --- what pagemap says --------------------------------------------------------- */
 
-/* Soft-dirty pages of all that clear_refs walks: what is present, but hugetlb. */
+/* The next mapping that clear_refs walks: not hugetlb, nor one without pages. */
+static bool next_mapping(FILE *maps, unsigned long *start, unsigned long *end)
+{
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx", start, end) == 2 && !strstr(line, "hugepage") &&
+		    !strstr(line, "[vv") && !strstr(line, "[vs"))
+			return true;
+	return false;
+}
+
+static FILE *maps_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	return fopen(path, "re");
+}
+
+/* Soft-dirty pages of all that it walks: what is present. */
 static unsigned int all_soft_dirty(pid_t pid)
 {
 	static uint64_t entry[1 << 16];
 	unsigned long start, end, i;
+	FILE *maps = maps_of(pid);
 	unsigned int n = 0;
-	char line[512], path[64];
-	FILE *maps;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	maps = fopen(path, "re");
-	while (maps && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx", &start, &end) != 2 || strstr(line, "hugepage") ||
-		    strstr(line, "[v"))
-			continue;
+	while (next_mapping(maps, &start, &end)) {
 		if ((end - start) / PAGE > sizeof(entry) / sizeof(*entry))
-			tap_bail("a mapping that is too large: %s", line);
+			tap_bail("a mapping that is too large: %lx-%lx", start, end);
 		pagemap(pid, (void *)start, (end - start) / PAGE, entry);
 		for (i = 0; i < (end - start) / PAGE; i++)
 			n += entry[i] & PM_PRESENT && entry[i] & PM_SOFT_DIRTY;
 	}
 	fclose(maps);
 	return n;
+}
+
+/* The pages of all that have an entry with this bit. */
+static unsigned int all_with(pid_t pid, uint64_t bit)
+{
+	static struct cowscope_page page[MOST];
+	unsigned long at, end, i, n;
+	FILE *maps = maps_of(pid);
+	unsigned int sum = 0;
+
+	while (next_mapping(maps, &at, &end))
+		for (; at < end; at += n * PAGE) {
+			n = (end - at) / PAGE < MOST ? (end - at) / PAGE : MOST;
+			dev_pages(fd, pid, (void *)at, n, page);
+			for (i = 0; i < n; i++)
+				sum += !!(page[i].pte & bit);
+		}
+	fclose(maps);
+	return sum;
 }
 
 struct seen {
@@ -308,6 +376,39 @@ static void soft_dirty(const char *what, void (*prepare)(void), struct seen expe
 	stop(pid);
 }
 
+/* Entries of every kind side by side are each counted as what they are. */
+static void side_by_side(void)
+{
+	unsigned int present, writable, records = 0, holders = 0;
+	struct cowscope_record op = { 0 }, r;
+	struct rings again = rings;
+	pid_t pid = start(mixed);
+
+	present = all_with(pid, COWSCOPE_PTE_PRESENT);
+	writable = all_with(pid, COWSCOPE_PTE_WRITE);
+	rings_seek_end(&again);
+	clear(pid, "4", &op);
+	while (rings_next(&again, &r))
+		if (r.type == COWSCOPE_EVENT_WRPROTECT) {
+			size_t page = (r.addr - (uintptr_t)setup->mem) / PAGE;
+
+			records++;
+			holders += r.holder == (unsigned int)setup->ids[0] &&
+				   page - setup->first < setup->held &&
+				   r.before & COWSCOPE_PTE_DIRTY &&
+				   r.before & COWSCOPE_PTE_SOFT_DIRTY;
+		}
+	tap_ok(setup->held, "side by side: %zu pages are held", setup->held);
+	tap_eq(op.seen, present, "side by side: pages");
+	tap_eq(op.changed, writable - all_with(pid, COWSCOPE_PTE_WRITE),
+	       "side by side: pages that lost their write bit");
+	tap_eq(op.soft_dirty, all_soft_dirty(pid), "side by side: soft-dirty pages in all");
+	tap_ok(holders == HELD && records == op.held, "side by side: a record each page held");
+	if (holders != HELD || records != op.held)
+		tap_note("%u records, %u of them right, held %u", records, holders, op.held);
+	stop(pid);
+}
+
 /*
  * The walk passes hugetlb by. Pagemap shows it soft-dirty by its VMA alone, so
  * as never written from now on, whoever writes; no page is counted for that.
@@ -412,6 +513,7 @@ int main(void)
 	soft_dirty("one page of a THP pinned", thp, (struct seen){ 0, 0, 1 });
 	soft_dirty("the same by PTEs", thp_by_ptes, (struct seen){ MOST - 1, MOST - 2, 0 });
 	soft_dirty("1024 references", many_references, (struct seen){ 1, 1, 0 });
+	side_by_side();
 	hugetlb_is_left();
 	others();
 	number_not_present();
