@@ -344,6 +344,18 @@ unsigned long page_state_walk_parts(struct mm_struct *mm, unsigned long start,
 	return start;
 }
 
+/* The page of a PTE that has no flag but perhaps the accessed bit. */
+static __always_inline const struct page *page_of(pteval_t val)
+{
+	const struct page *first = pfn_to_page(0);
+
+	if (!IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || !is_power_of_2(sizeof(*first)))
+		return pfn_to_page(val >> PAGE_SHIFT);
+	/* In one shift, that bit goes too. */
+	BUILD_BUG_ON(_PAGE_ACCESSED >> (PAGE_SHIFT - ilog2(sizeof(*first))));
+	return (const void *)first + (val >> (PAGE_SHIFT - ilog2(sizeof(*first))));
+}
+
 /*
  * Is a PTE like one with these flags, and its page's only reference? A page of a
  * large folio, other than its first, has no count of its own: it is 0.
@@ -351,15 +363,11 @@ unsigned long page_state_walk_parts(struct mm_struct *mm, unsigned long start,
 static __always_inline bool alone(const pte_t *pte, pteval_t like)
 {
 	pteval_t differ = native_pte_val(READ_ONCE(*pte)) ^ like;
-	const struct page *page;
 
-	/* Then it is the page frame number, and below that perhaps the accessed bit. */
-	BUILD_BUG_ON(_PAGE_ACCESSED >> (PAGE_SHIFT - ilog2(sizeof(*page))));
-	page = (void *)pfn_to_page(0) + (differ >> (PAGE_SHIFT - ilog2(sizeof(*page))));
 	if (differ & ~(PTE_PFN_MASK | _PAGE_ACCESSED))
 		return false;
 	/* Read once, as it is compared in memory; atomic_read() would load it first. */
-	return data_race(page->_refcount.counter) == 1;
+	return data_race(page_of(differ)->_refcount.counter) == 1;
 }
 
 /* How many are so from the first on. */
