@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* cowscope status: what is loaded, what it sees, what it missed. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "experiment.h"
@@ -10,6 +12,7 @@
 
 #define PROBES	"/sys/kernel/debug/cowscope/probes"
 #define FILTER	"/sys/kernel/debug/cowscope/filter"
+#define GUP_TEST_FILE "/sys/kernel/debug/gup_test"
 #define GUP_TEST "/sys/kernel/debug/cowscope/gup_test"
 
 /* enum cowscope_recording */
@@ -46,6 +49,16 @@ static void describe_filter(char *buf, size_t size)
 	fclose(file);
 }
 
+/* A locked-down kernel opens no file of debugfs that has ioctls. */
+static bool refused(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EPERM;
+}
+
 /* Who serves the file of the kernel's own selftests: one word. */
 static void read_gup_test(char *word, size_t size)
 {
@@ -56,6 +69,8 @@ static void read_gup_test(char *word, size_t size)
 	word[strcspn(word, "\n")] = '\0';
 	if (file)
 		fclose(file);
+	if (strcmp(word, "off") && refused(GUP_TEST_FILE))
+		snprintf(word, size, "lockdown");
 }
 
 static const char *describe_gup_test(const char *word)
@@ -66,6 +81,8 @@ static const char *describe_gup_test(const char *word)
 		return "not served: this kernel has its own";
 	if (!strcmp(word, "off"))
 		return "not served: the module was given gup_test=0";
+	if (!strcmp(word, "lockdown"))
+		return "not to be opened: the kernel is locked down, see kernel_lockdown(7)";
 	return word;
 }
 
