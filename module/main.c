@@ -29,6 +29,12 @@ static bool gup_test = true;
 module_param(gup_test, bool, 0444);
 MODULE_PARM_DESC(gup_test, "the file of the kernel's own selftests, /sys/kernel/debug/gup_test, if the kernel has none (default Y)");
 
+static int __init failed(int err, const char *why)
+{
+	pr_err("%s (error %d)\n", why, err);
+	return err;
+}
+
 static int __init cowscope_init(void)
 {
 	static const char *const says[] = { "off", "recording", "counting" };
@@ -39,32 +45,37 @@ static int __init cowscope_init(void)
 		return -EINVAL;
 	}
 	err = ring_init(ring_records);
-	if (err) {
-		pr_err("no memory for the rings; load with a smaller ring_records=\n");
-		return err;
-	}
+	if (err)
+		return failed(err, "no memory for the rings; load with a smaller ring_records=");
 	err = stats_init();
-	if (err)
+	if (err) {
+		failed(err, "no memory for the counters");
 		goto err_ring;
+	}
 	err = holders_init();
-	if (err)
+	if (err) {
+		failed(err, "no memory for the table of held pages");
 		goto err_stats;
+	}
 	err = precedent_init();
-	if (err)
+	if (err) {
+		failed(err, "no memory for the faults to compare with");
 		goto err_holders;
+	}
 	err = filter_init();
-	if (err)
+	if (err) {
+		failed(err, "no memory for the filter");
 		goto err_precedent;
+	}
 	stopwatch_init();
 	err = probes_switch(enable);
 	if (err) {
-		pr_err("do_wp_page cannot be probed (error %d): is CONFIG_KPROBES set, kernel.ftrace_enabled 1, the kernel one that cowscope supports?\n",
-		       err);
+		failed(err, "no recording: is CONFIG_KPROBES set, kernel.ftrace_enabled 1, the kernel one that cowscope supports?");
 		goto err_filter;
 	}
 	err = device_init();
 	if (err) {
-		pr_err("/dev/cowscope cannot be registered (error %d)\n", err);
+		failed(err, "/dev/cowscope cannot be registered");
 		goto err_probes;
 	}
 	debugfs_init();

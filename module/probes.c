@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
@@ -11,6 +13,10 @@
 static unsigned int maxactive = 1024;
 module_param(maxactive, uint, 0444);
 MODULE_PARM_DESC(maxactive, "calls of one probed function that can be followed at once (default 1024); those beyond are counted as missed");
+
+static char *hide;
+module_param(hide, charp, 0444);
+MODULE_PARM_DESC(hide, "a function that this kernel is to be taken not to have, for tests (default none)");
 
 struct probe *const probes[PROBES] = {
 	[PROBE_COW_FAULT]	= &probe_cow_fault,
@@ -106,15 +112,12 @@ static int arm_symbol(struct probe *p, const char *symbol)
 
 static void arm(struct probe *p)
 {
-	const char *const *symbol;
+	const char *const *symbol = p->symbols;
 
-	for (symbol = p->symbols; *symbol; symbol++) {
-		p->error = arm_symbol(p, *symbol);
-		if (!p->error) {
-			p->symbol = *symbol;
-			return;
-		}
-	}
+	do {
+		p->error = hide && !strcmp(hide, *symbol) ? -ENOENT : arm_symbol(p, *symbol);
+		p->symbol = p->error ? NULL : *symbol;
+	} while (p->error == -ENOENT && *++symbol);
 }
 
 static u64 missed_now(const struct probe *p)
@@ -148,20 +151,31 @@ static void disarm_all(void)
 	rivals_reset();
 }
 
+/*
+ * Can recording go on without a probe that has this error? It can if the kernel
+ * has no such function, or none to be probed: that is told by debugfs. It is
+ * busy if ftrace is switched off, and no kprobe on it would see a call.
+ */
+static bool tolerable(const struct probe *p)
+{
+	return !p->error || (!p->core && p->error != -EBUSY && p->error != -ENOMEM);
+}
+
 static int arm_all(void)
 {
-	int i, err = 0;
+	int i;
 
 	/* Inner ones first: an operation then misses none of its parts. */
 	for (i = PROBES - 1; i >= 0; i--) {
 		arm(probes[i]);
-		/* Busy: ftrace is switched off, and no kprobe on it would see a call. */
-		if (probes[i]->error && (probes[i]->core || probes[i]->error == -EBUSY))
-			err = probes[i]->error;
+		if (!tolerable(probes[i])) {
+			pr_err_ratelimited("%s cannot be probed (error %d)\n",
+					   probes[i]->symbols[0], probes[i]->error);
+			disarm_all();
+			return probes[i]->error;
+		}
 	}
-	if (err)
-		disarm_all();
-	return err;
+	return 0;
 }
 
 int probes_switch(enum cowscope_recording to)

@@ -93,7 +93,7 @@ tested uffd ./uffd
 unloaded
 
 # These load it themselves.
-for script in told command scenarios sweep allowed; do
+for script in told command missing scenarios sweep allowed; do
 	[ ! -e "./$script" ] || tested $script "./$script"
 done
 
