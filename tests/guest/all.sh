@@ -14,8 +14,8 @@ balance() { # NAME
 	[ -e /dev/cowscope ] || return 0
 	balances=$((balances + 1))
 	cut_off=
-	# It switches recording off while calls are under way.
-	[ "$1" != toggle ] || cut_off=cut_off
+	# These switch recording off while calls are under way.
+	case $1 in toggle | hostile*) cut_off=cut_off ;; esac
 	if ./balance $cut_off >/tmp/why; then
 		echo "ok $balances - after $1"
 	else
@@ -29,6 +29,15 @@ balance() { # NAME
 tested() {
 	part "$@"
 	balance "$1"
+}
+
+# built PROGRAM: a part, where it could be built.
+built() {
+	if [ -e "./$1" ]; then
+		tested "$1" "./$1"
+	else
+		tested "$1" echo "1..0 # SKIP not built: this gcc has no -m32 (package gcc-multilib)"
+	fi
 }
 
 say_balances() {
@@ -70,14 +79,12 @@ loaded verify=1
 for program in ioctl_rules device_rules ioctl_rules32 device_rules32 pins pin_life mirror ranges \
 	soft_dirty wrprotect forks oracle random copies look counts fault_pte fault_pmd fault_hugetlb \
 	chain rings filter detect gup_test gup_test32 others; do
-	if [ -e "./$program" ]; then
-		tested "$program" "./$program"
-	else
-		tested "$program" echo "1..0 # SKIP not built: this gcc has no -m32 (package gcc-multilib)"
-	fi
+	built "$program"
 done
 tested precedents say_verified
 tested toggle ./toggle
+built hostile
+built hostile32
 unloaded
 
 loaded ring_records=64
