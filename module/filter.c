@@ -11,7 +11,6 @@
  * off, which is an RCU section; rcu_dereference_sched() has lockdep check it.
  */
 #include <linux/bitmap.h>
-#include <linux/cache.h>
 #include <linux/ctype.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
@@ -23,34 +22,28 @@
 #include <linux/vmalloc.h>
 #include "filter.h"
 #include "format.h"
-#include "match.h"
-
-struct filter {
-	struct cowscope_match match;
-	bool follow;
-	bool at_entry;		/* it may leave out faults by what is known at their entry */
-} ____cacheline_aligned;
 
 struct filter __rcu *filter_in_force __read_mostly;
+struct filter __rcu *filter_at_entry __read_mostly;
+unsigned long *filter_followed __read_mostly;	/* PID_MAX_LIMIT bits */
 
 static DEFINE_MUTEX(filter_lock);	/* for all below */
 static struct filter filters[2];
 static const void *filter_owner;
 static struct cowscope_filter wanted;	/* as its owner set it */
 static bool following;
-static unsigned long *followed __read_mostly;	/* PID_MAX_LIMIT bits */
 static struct tracepoint *tp_fork, *tp_free;
 
 static void follow_child(void *data, struct task_struct *parent, struct task_struct *child)
 {
-	if (test_bit(parent->tgid, followed))
-		set_bit(child->tgid, followed);
+	if (test_bit(parent->tgid, filter_followed))
+		set_bit(child->tgid, filter_followed);
 }
 
 static void forget(void *data, struct task_struct *task)
 {
 	if (thread_group_leader(task))
-		clear_bit(task->pid, followed);
+		clear_bit(task->pid, filter_followed);
 }
 
 static void find_tracepoint(struct tracepoint *tp, void *priv)
@@ -63,8 +56,8 @@ static void find_tracepoint(struct tracepoint *tp, void *priv)
 
 int filter_init(void)
 {
-	followed = vzalloc(BITS_TO_LONGS(PID_MAX_LIMIT) * sizeof(long));
-	if (!followed)
+	filter_followed = vzalloc(BITS_TO_LONGS(PID_MAX_LIMIT) * sizeof(long));
+	if (!filter_followed)
 		return -ENOMEM;
 	for_each_kernel_tracepoint(find_tracepoint, NULL);
 	return 0;
@@ -82,10 +75,12 @@ static void publish(const void *owner)
 		new = &filters[old == &filters[0]];
 		cowscope_match_init(&new->match, &wanted);
 		new->follow = following;
-		new->at_entry = following || cowscope_match_asks_fault(&new->match);
+		new->match_faults = cowscope_match_asks_fault(&new->match);
 	}
 	filter_owner = new ? owner : NULL;
 	rcu_assign_pointer(filter_in_force, new);
+	rcu_assign_pointer(filter_at_entry,
+			   new && (new->follow || new->match_faults) ? new : NULL);
 	synchronize_rcu();
 }
 
@@ -121,7 +116,7 @@ static void stop_following(const void *owner)
 	tracepoint_probe_unregister(tp_free, forget, NULL);
 	tracepoint_probe_unregister(tp_fork, follow_child, NULL);
 	tracepoint_synchronize_unregister();
-	bitmap_zero(followed, PID_MAX_LIMIT);
+	bitmap_zero(filter_followed, PID_MAX_LIMIT);
 }
 
 /*
@@ -139,7 +134,8 @@ static void follow_descendants(void)
 		for_each_process(p) {
 			pid_t parent = rcu_dereference(p->real_parent)->tgid;
 
-			if (test_bit(parent, followed) && !test_and_set_bit(p->tgid, followed))
+			if (test_bit(parent, filter_followed) &&
+			    !test_and_set_bit(p->tgid, filter_followed))
 				again = true;
 		}
 		rcu_read_unlock();
@@ -175,7 +171,7 @@ int filter_follow(const void *owner, u32 pid)
 		return err;
 	err = start_following();
 	if (!err) {
-		set_bit(tgid, followed);
+		set_bit(tgid, filter_followed);
 		follow_descendants();
 		publish(owner);
 	}
@@ -225,7 +221,7 @@ void filter_release(const void *owner)
 
 void filter_exit(void)
 {
-	vfree(followed);
+	vfree(filter_followed);
 }
 
 u32 filter_mm_tgid(struct mm_struct *mm)
@@ -245,9 +241,9 @@ u32 filter_mm_tgid(struct mm_struct *mm)
 
 static __always_inline bool passes_followed(const struct filter *f, struct mm_struct *mm)
 {
-	if (!f->follow || test_bit(current->tgid, followed))
+	if (!f->follow || test_bit(current->tgid, filter_followed))
 		return true;
-	return mm && mm != current->mm && test_bit(filter_mm_tgid(mm), followed);
+	return mm && mm != current->mm && test_bit(filter_mm_tgid(mm), filter_followed);
 }
 
 bool filter_passes_followed(struct mm_struct *mm)
@@ -257,13 +253,17 @@ bool filter_passes_followed(struct mm_struct *mm)
 	return !f || passes_followed(f, mm);
 }
 
+static __always_inline bool matches_fault(const struct filter *f, unsigned long addr,
+					  unsigned long size)
+{
+	return !f->match_faults || cowscope_match_fault(&f->match, addr, size, current->comm);
+}
+
 bool filter_passes_fault(struct mm_struct *mm, unsigned long addr, unsigned long size)
 {
-	const struct filter *f = rcu_dereference_sched(filter_in_force);
+	const struct filter *f = rcu_dereference_sched(filter_at_entry);
 
-	return !f || !f->at_entry ||
-	       (passes_followed(f, mm) &&
-		cowscope_match_fault(&f->match, addr, size, current->comm));
+	return !f || (passes_followed(f, mm) && matches_fault(f, addr, size));
 }
 
 bool filter_passes_decided(unsigned long addr, unsigned long size, unsigned int verdict)
@@ -271,8 +271,7 @@ bool filter_passes_decided(unsigned long addr, unsigned long size, unsigned int 
 	const struct filter *f = rcu_dereference_sched(filter_in_force);
 
 	/* The one that it passed at entry may have been another. */
-	return !f || (cowscope_match_verdict(&f->match, verdict) &&
-		      cowscope_match_fault(&f->match, addr, size, current->comm));
+	return !f || (cowscope_match_verdict(&f->match, verdict) && matches_fault(f, addr, size));
 }
 
 bool filter_passes_record(const struct cowscope_record *r)
@@ -308,7 +307,7 @@ int filter_show(struct seq_file *m, void *unused)
 	if (!filter_owner)
 		seq_puts(m, "none\n");
 	if (following)
-		seq_printf(m, "processes %u\n", bitmap_weight(followed, PID_MAX_LIMIT));
+		seq_printf(m, "processes %u\n", bitmap_weight(filter_followed, PID_MAX_LIMIT));
 	strscpy(comm, wanted.comm, sizeof(comm));
 	for (c = comm; *c; c++)
 		if (!isprint(*c))

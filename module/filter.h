@@ -6,11 +6,16 @@
 #ifndef COWSCOPE_FILTER_H
 #define COWSCOPE_FILTER_H
 
+#include <linux/bitops.h>
+#include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/mm_types.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/types.h>
 #include <linux/cowscope.h>
+#include "match.h"
 
 int filter_init(void);
 void filter_exit(void);
@@ -43,9 +48,18 @@ void filter_release(const void *owner);
 /* The filter in force, one part a line, for a person. */
 int filter_show(struct seq_file *m, void *unused);
 
+/* Only for the functions below. */
+struct filter {
+	bool follow;
+	bool match_faults;	/* what it matches may leave one out, besides its verdict */
+	struct cowscope_match match;
+} ____cacheline_aligned;
+
 /* What is in force, NULL if everything is recorded; see filter.c. */
-struct filter;
 extern struct filter __rcu *filter_in_force;
+/* The same, NULL too if every fault passes at its entry. */
+extern struct filter __rcu *filter_at_entry;
+extern unsigned long *filter_followed;	/* by tgid */
 
 static inline bool filter_active(void)
 {
@@ -79,10 +93,27 @@ static inline bool filter_pass(struct mm_struct *mm)
 static inline bool filter_pass_fault(struct mm_struct *mm, unsigned long addr,
 				     unsigned long size)
 {
-	return !filter_active() || filter_passes_fault(mm, addr, size);
+	return !unlikely(rcu_access_pointer(filter_at_entry)) ||
+	       filter_passes_fault(mm, addr, size);
 }
 
-/* Does one that passed, now that its verdict is known, too? */
+/* Will each one of the current task, whatever it writes to? False if that is not sure. */
+static __always_inline bool filter_pass_all_faults(void)
+{
+	const struct filter *f = rcu_dereference_sched(filter_at_entry);
+
+	return likely(!f) || (!f->match_faults && test_bit(current->tgid, filter_followed));
+}
+
+/* May one with that verdict pass? */
+static __always_inline bool filter_pass_verdict(unsigned int verdict)
+{
+	const struct filter *f = rcu_dereference_sched(filter_in_force);
+
+	return likely(!f) || cowscope_match_verdict(&f->match, verdict);
+}
+
+/* Does one that passed at entry, now that its verdict is known, too? */
 static inline bool filter_pass_decided(unsigned long addr, unsigned long size,
 				       unsigned int verdict)
 {

@@ -54,6 +54,15 @@ static inline bool judged_wanted(const struct judged *j, unsigned long addr, uns
 	return false;
 }
 
+/* The same as far as the verdict tells. */
+static __always_inline bool judged_maybe_wanted(const struct judged *j)
+{
+	if (likely(READ_ONCE(ring_recording)) && filter_pass_verdict(j->verdict))
+		return true;
+	stats_inc(unrecorded[COWSCOPE_EVENT_COW_FAULT]);
+	return false;
+}
+
 /* @now: CLOCK_MONOTONIC; @began: stopwatch_start(); @before, @after: packed. */
 static __always_inline void judged_record(const struct judged *j, u64 now, u64 began, u64 addr,
 					  u64 before, u64 after)

@@ -113,12 +113,13 @@ static noinline int record_if_wanted(const struct fault *f, const struct precede
 	return judged_wanted(&p->j, f->addr, PAGE_SIZE) ? record_again(f, p, after) : 0;
 }
 
+/* None of the calls returns here, so that nobody pays for a stack frame. */
 static __always_inline int tell(const struct precedent *p, const struct fault *f, pte_t after)
 {
 	judged_count(&p->j, PROBE_COW_FAULT);
-	if (unlikely(!READ_ONCE(ring_recording) || filter_active()))
-		return record_if_wanted(f, p, after);
-	return record_again(f, p, after);
+	if (!judged_maybe_wanted(&p->j))
+		return 0;
+	return filter_active() ? record_if_wanted(f, p, after) : record_again(f, p, after);
 }
 
 /* What would it be without a precedent? That counts if it differs, nothing else. */

@@ -165,20 +165,20 @@ static void early_copy(enum probe_id probe, struct pt_regs *regs)
 	ring_commit(r);
 }
 
-static bool early_copy_first(struct pt_regs *regs)
+static int early_copy_first(struct kprobe *kp, struct pt_regs *regs)
 {
 	early_copy(PROBE_EARLY_COPY, regs);
-	return false;
+	return 0;
 }
 
-static bool early_copy_hugetlb_first(struct pt_regs *regs)
+static int early_copy_hugetlb_first(struct kprobe *kp, struct pt_regs *regs)
 {
 	early_copy(PROBE_EARLY_COPY_HUGETLB, regs);
-	return false;
+	return 0;
 }
 
 /* A THP that is pinned is copied in parts, so its mapping is split first. */
-static bool split_first(struct pt_regs *regs)
+static int split_first(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 0);
 	unsigned long addr = regs_get_kernel_argument(regs, 2);
@@ -189,11 +189,11 @@ static bool split_first(struct pt_regs *regs)
 	/* copy_process() also writes to the parent's memory. */
 	if (!op || addr < op->start || addr >= op->end) {
 		stats_inc(probe[PROBE_FORK_SPLIT].declined);
-		return false;
+		return 0;
 	}
 	stats_inc(probe[PROBE_FORK_SPLIT].ended);
 	op->pinned++;
-	return false;
+	return 0;
 }
 
 static const char *const fork_symbols[] = { "copy_process", NULL };

@@ -12,7 +12,7 @@
 #include "fault.h"
 #include "page_state.h"
 
-static bool uffd_first(struct pt_regs *regs)
+static int uffd_first(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 	unsigned long reason = regs_get_kernel_argument(regs, 1);
@@ -37,18 +37,18 @@ static bool uffd_first(struct pt_regs *regs)
 	}
 
 	if (!fault_begin(&f, PROBE_COW_FAULT_UFFD, vma, vmf->address, -mask, vmf->flags))
-		return false;
+		return 0;
 	pte = page_state_pte(f.mm, f.addr, &found);
 	if (found == COWSCOPE_LEVEL_PTE)
 		pte = __pte(0);		/* split meanwhile */
 	fault_look(&f, vma, pte, level, false);
 	f.predicted = COWSCOPE_UFFD;
 	fault_end(&f, PROBE_COW_FAULT_UFFD, COWSCOPE_UFFD, 0, false, 0);
-	return false;
+	return 0;
 
 declined:
 	fault_decline(PROBE_COW_FAULT_UFFD);
-	return false;
+	return 0;
 }
 
 static const char *const uffd_symbols[] = { "handle_userfault", NULL };

@@ -24,11 +24,19 @@ struct wp_call {
 /* Of the return code: nothing was decided, or it does not show in the entry. */
 #define WP_UNDECIDED	(VM_FAULT_COMPLETED | VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_NOPAGE)
 
-static bool wp_first(struct pt_regs *regs)
+/* Apart, so that a call that passes at once needs no stack frame. */
+static noinline int first_asking(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct vm_fault *vmf = (void *)regs_get_kernel_argument(regs, 0);
 
-	return !fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE);
+	if (fault_filtered(PROBE_COW_FAULT, vmf->vma, vmf->address, PAGE_SIZE))
+		return 0;
+	return probe_enter(kp, regs);
+}
+
+static int wp_first(struct kprobe *kp, struct pt_regs *regs)
+{
+	return filter_pass_all_faults() ? probe_enter(kp, regs) : first_asking(kp, regs);
 }
 
 /* Apart, so that most faults pay for no stack frame. */

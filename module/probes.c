@@ -42,24 +42,14 @@ struct probe *const probes[PROBES] = {
 static DEFINE_MUTEX(probes_lock);
 static enum cowscope_recording recording;
 
-static __always_inline void on_entry(struct probe *p, struct pt_regs *regs)
-{
-	if (!p->first || p->first(regs))
-		p->set_up(&p->kp, regs);
-}
-
-static int on_kprobe(struct kprobe *kp, struct pt_regs *regs)
-{
-	on_entry(container_of(kp, struct probe, kp), regs);
-	return 0;
-}
-
 /* No handler calls a function that is hooked, so this cannot recurse. */
 static void notrace on_ftrace(unsigned long ip, unsigned long parent_ip,
 			      struct compat_ftrace_ops *ops, struct compat_ftrace_regs *fregs)
 {
+	struct probe *p = container_of(ops, struct probe, ops);
+
 	preempt_disable_notrace();
-	on_entry(container_of(ops, struct probe, ops), compat_ftrace_pt_regs(fregs));
+	p->kp.pre_handler(&p->kp, compat_ftrace_pt_regs(fregs));
 	preempt_enable_notrace();
 }
 
@@ -85,7 +75,7 @@ static int arm_symbol(struct probe *p, const char *symbol)
 	/* Registration changes the struct, so it is filled anew each time. */
 	p->rp = (struct kretprobe){
 		.kp.symbol_name = symbol,
-		.kp.pre_handler = on_kprobe,
+		.kp.pre_handler = p->first,
 		.kp.flags = KPROBE_FLAG_DISABLED,
 		.entry_handler = p->entry,
 		.handler = p->ret,
@@ -96,15 +86,14 @@ static int arm_symbol(struct probe *p, const char *symbol)
 	if (err)
 		return err;
 	p->set_up = p->kp.pre_handler;
+	if (p->first)
+		p->kp.pre_handler = p->first;
 	p->hooked = p->hot && p->kp.flags & KPROBE_FLAG_FTRACE &&
 		    (!p->entry || COMPAT_HOOK_AND_RETURN);
-	if (p->hooked) {
+	if (p->hooked)
 		err = compat_hook(&p->ops, on_ftrace, (unsigned long)p->kp.addr);
-	} else {
-		if (p->first)
-			p->kp.pre_handler = on_kprobe;
+	else
 		err = enable_kprobe(&p->kp);
-	}
 	if (err)
 		unregister(p);
 	return err;

@@ -39,8 +39,8 @@ enum probe_id {
  * @core: without it the module is of no use
  * @hot: so many calls that its entry is hooked through ftrace itself where the
  *	kernel allows that; to disarm it waits until every task has slept
- * @first: sees each call before anything is set up for its return, if not NULL;
- *	is the return wanted? Never, if there is no @entry
+ * @first: sees each call before anything is set up for its return, if not NULL; if
+ *	that is wanted, it ends with probe_enter(). Returns 0
  * @entry: handler of the entry; nonzero: no return wanted for this call. NULL for
  *	a probe that does without the return
  * @ret: handler of the return
@@ -62,7 +62,7 @@ struct probe {
 	enum cowscope_event event;
 	bool core;
 	bool hot;
-	bool (*first)(struct pt_regs *regs);
+	kprobe_pre_handler_t first;
 	kretprobe_handler_t entry;
 	kretprobe_handler_t ret;
 	size_t data_size;
@@ -79,6 +79,12 @@ struct probe {
 		struct kretprobe rp;
 	};
 };
+
+/* Sets up the return of a call that @first has seen, once @entry agrees; returns 0. */
+static inline int probe_enter(struct kprobe *kp, struct pt_regs *regs)
+{
+	return container_of(kp, struct probe, kp)->set_up(kp, regs);
+}
 
 extern struct probe probe_cow_fault;
 extern struct probe probe_cow_fault_pmd;
