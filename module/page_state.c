@@ -94,7 +94,7 @@ static void read_counts(struct cowscope_counts *c, struct page_state_memo *memo,
 		c->folio_mapcount = memo->folio_mapcount;
 		return;
 	}
-	c->folio_mapcount = compat_folio_mapcount(folio, order);
+	c->folio_mapcount = compat_folio_mapcount(folio, order, c->refcount);
 	if (memo)
 		*memo = (struct page_state_memo){ head, c->refcount, c->folio_mapcount };
 }

@@ -70,8 +70,8 @@ static inline int compat_page_mapcount(struct folio *folio, struct page *page)
 #endif
 }
 
-/* The mappings of all pages of a folio of that order, read by the caller. */
-static inline int compat_folio_mapcount(struct folio *folio, unsigned int order)
+/* The mappings of all pages of a folio of that order and refcount, read by the caller. */
+static inline int compat_folio_mapcount(struct folio *folio, unsigned int order, int refcount)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 	/* total_mapcount() and folio_mapcount() are not exported before
@@ -84,7 +84,8 @@ static inline int compat_folio_mapcount(struct folio *folio, unsigned int order)
 		return page_mapcount(head);
 
 	entire = compound_mapcount(head);
-	if (folio_test_hugetlb(folio))
+	/* Each mapping holds a reference: then there are no others. */
+	if (entire == refcount || folio_test_hugetlb(folio))
 		return entire;
 	sum = entire;
 	for (i = 0; i < nr; i++)
