@@ -128,24 +128,22 @@ static int range_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static void early_copy(enum probe_id probe, struct pt_regs *regs)
+/* Apart, as nearly all calls are told apart without it. Returns 0. */
+static noinline int early_copy(enum probe_id probe, struct pt_regs *regs)
 {
 	struct page *copy = (void *)regs_get_kernel_argument(regs, 0);
 	struct vm_area_struct *dst = (void *)regs_get_kernel_argument(regs, 1);
 	unsigned long addr = regs_get_kernel_argument(regs, 2) & PAGE_MASK;
 	struct mm_struct *mm = current->mm;
+	struct op *op = forking();
 	struct cowscope_record *r;
 	struct cowscope_counts c;
 	unsigned int level;
-	struct op *op;
 	pte_t pte;
 
-	stats_inc(probe[probe].entered);
-	/* A task that forks adds new pages to no other mm than its child's. */
-	op = mm && dst->vm_mm != mm ? forking() : NULL;
 	if (!op) {
 		stats_inc(probe[probe].declined);
-		return;
+		return 0;
 	}
 
 	stats_inc(probe[probe].ended);
@@ -158,23 +156,35 @@ static void early_copy(enum probe_id probe, struct pt_regs *regs)
 	}
 	r = ring_begin(COWSCOPE_EVENT_EARLY_COPY);
 	if (!r)
-		return;
+		return 0;
 	record_page(r, addr, page_state_pack(pte) |
 		    (level == COWSCOPE_LEVEL_PTE ? 0 : COWSCOPE_PTE_HUGE), &c);
 	r->after = COWSCOPE_PTE_READ | COWSCOPE_PTE_PRESENT | page_to_pfn(copy);
 	ring_commit(r);
+	return 0;
+}
+
+static __always_inline int new_page(enum probe_id probe, struct pt_regs *regs)
+{
+	struct vm_area_struct *vma = (void *)regs_get_kernel_argument(regs, 1);
+	struct mm_struct *mm = current->mm;
+
+	stats_inc(probe[probe].entered);
+	/* A task that forks adds new pages to no other mm than its child's. */
+	if (unlikely(mm && vma->vm_mm != mm))
+		return early_copy(probe, regs);
+	stats_inc(probe[probe].declined);
+	return 0;
 }
 
 static int early_copy_first(struct kprobe *kp, struct pt_regs *regs)
 {
-	early_copy(PROBE_EARLY_COPY, regs);
-	return 0;
+	return new_page(PROBE_EARLY_COPY, regs);
 }
 
 static int early_copy_hugetlb_first(struct kprobe *kp, struct pt_regs *regs)
 {
-	early_copy(PROBE_EARLY_COPY_HUGETLB, regs);
-	return 0;
+	return new_page(PROBE_EARLY_COPY_HUGETLB, regs);
 }
 
 /* A THP that is pinned is copied in parts, so its mapping is split first. */
