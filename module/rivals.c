@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/hash.h>
 #include <linux/list.h>
+#include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include "rivals.h"
@@ -19,9 +20,13 @@ static struct bucket {
 /* No list is touched any more: what is on them is about to go. */
 static bool closed __read_mostly;
 
+/*
+ * One for what a page table maps, as the lock is that the kernel takes for each fault:
+ * threads that write far from each other, so that they do not meet there, do not here.
+ */
 static struct bucket *bucket_of(const struct rival *r)
 {
-	return &buckets[hash_long(r->addr, BUCKET_BITS)];
+	return &buckets[hash_long((unsigned long)r->mm + (r->addr >> PMD_SHIFT), BUCKET_BITS)];
 }
 
 void rivals_list(struct rival *r)
