@@ -173,7 +173,9 @@ void reader_seek(struct reader *r, enum reader_from from);
  * @horizon: no record after this time (CLOCK_MONOTONIC, ns), or READER_ALL
  *
  * reader_next() then gives the records of this batch. Batches that end at a
- * horizon of reader_horizon() follow each other in order of time.
+ * horizon of reader_horizon() follow each other in order of time. With the same horizon
+ * again, before the batch is at its end, nothing changes but that what has been written
+ * meanwhile is safe: a reader takes it out of the rings.
  */
 void reader_batch(struct reader *r, u64 horizon);
 

@@ -9,13 +9,32 @@
 /* From taking the time to having written the record, with a wide margin. */
 #define WRITE_NS	5000000ULL
 
+/*
+ * Records that are too young to be merged wait here, so that they are not overwritten:
+ * rings are no place to wait. So many times what the ring itself has room for.
+ */
+#define QUEUE_RINGS	4
+
 /* One ring in a merge. */
 struct reader_lane {
 	struct ring_cursor cursor;
 	u64 end;			/* of the batch */
-	struct cowscope_record next;	/* what this ring has to offer... */
-	bool ready;			/* ... if it has */
+	struct cowscope_record *queue;	/* of a power of two, `room`; those from ... */
+	u64 room, first, last;		/* ... number `first` to before `last` are there */
 };
+
+/* Moves what the batch has into the queue, as far as there is room. */
+static void take(struct reader_lane *lane)
+{
+	while (lane->last - lane->first < lane->room &&
+	       ring_read(&lane->cursor, lane->end, &lane->queue[lane->last & (lane->room - 1)]))
+		lane->last++;
+}
+
+static const struct cowscope_record *peek(const struct reader_lane *lane)
+{
+	return lane->first == lane->last ? NULL : &lane->queue[lane->first & (lane->room - 1)];
+}
 
 int reader_open(struct reader *r, struct device *d, enum reader_from from)
 {
@@ -37,6 +56,12 @@ int reader_open(struct reader *r, struct device *d, enum reader_from from)
 		r->lane[i].cursor.ring = (const void *)ring;
 		r->lane[i].cursor.record = (const void *)(ring + info->ring_data_offset);
 		r->lane[i].cursor.size = info->ring_records;
+		r->lane[i].room = QUEUE_RINGS * (u64)info->ring_records;
+		r->lane[i].queue = calloc(r->lane[i].room, sizeof(*r->lane[i].queue));
+		if (!r->lane[i].queue) {
+			reader_close(r);
+			return -ENOMEM;
+		}
 	}
 	reader_seek(r, from);
 	return 0;
@@ -44,6 +69,10 @@ int reader_open(struct reader *r, struct device *d, enum reader_from from)
 
 void reader_close(struct reader *r)
 {
+	unsigned int i;
+
+	for (i = 0; i < r->lanes; i++)
+		free(r->lane[i].queue);
 	free(r->lane);
 	*r = (struct reader){ 0 };
 }
@@ -59,7 +88,7 @@ void reader_seek(struct reader *r, enum reader_from from)
 		lane->cursor.pos = from == READER_NOW ? head :
 				   ring_oldest(head, lane->cursor.size);
 		lane->cursor.lost = 0;
-		lane->ready = false;
+		lane->first = lane->last;
 		lane->end = 0;
 	}
 	r->horizon = READER_ALL;
@@ -83,27 +112,31 @@ void reader_batch(struct reader *r, u64 horizon)
 	unsigned int i;
 
 	r->horizon = horizon;
-	for (i = 0; i < r->lanes; i++)
+	for (i = 0; i < r->lanes; i++) {
 		r->lane[i].end = ring_head(r->lane[i].cursor.ring);
+		take(&r->lane[i]);
+	}
 }
 
 bool reader_next(struct reader *r, struct cowscope_record *record)
 {
-	struct reader_lane *first = NULL;
+	struct reader_lane *from = NULL;
+	const struct cowscope_record *first = NULL;
 	unsigned int i;
 
 	for (i = 0; i < r->lanes; i++) {
-		struct reader_lane *lane = &r->lane[i];
+		const struct cowscope_record *next = peek(&r->lane[i]);
 
-		if (!lane->ready)
-			lane->ready = ring_read(&lane->cursor, lane->end, &lane->next);
-		if (lane->ready && (!first || lane->next.ts < first->next.ts))
-			first = lane;
+		if (next && (!first || next->ts < first->ts)) {
+			first = next;
+			from = &r->lane[i];
+		}
 	}
-	if (!first || first->next.ts > r->horizon)
+	if (!first || first->ts > r->horizon)
 		return false;
-	*record = first->next;
-	first->ready = false;
+	*record = *first;
+	if (++from->first == from->last)
+		take(from);
 	return true;
 }
 

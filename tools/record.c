@@ -2,6 +2,7 @@
 /* cowscope record: follow one process and its descendants, then report. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 /* Between two looks at busy rings: long enough to be cheap. */
 #define NAP_MS	5
 #define IDLE_MS	100
+#define EMPTY_EVERY	1024	/* records: the rings, while they are dealt with */
 
 /* One run of `cowscope record`. */
 struct recorder {
@@ -90,6 +92,9 @@ static u64 drain(struct recorder *rec, u64 horizon)
 
 	reader_batch(&rec->reader, horizon);
 	for (; reader_next(&rec->reader, &r); n++) {
+		/* The last batch would have no end if others go on. */
+		if (n % EMPTY_EVERY == EMPTY_EVERY - 1 && horizon != READER_ALL)
+			reader_batch(&rec->reader, horizon);
 		if (began_before(&r, rec->began))
 			continue;
 		summary_add(&rec->summary, &r);
@@ -99,6 +104,18 @@ static u64 drain(struct recorder *rec, u64 horizon)
 			give_up_file(rec, err);
 	}
 	return n;
+}
+
+/*
+ * Rings fill while the reader waits for a processor that others keep busy. Each look at
+ * them has an end, and a nap after it, so that there is time for others in any case. Who
+ * may not do this goes without.
+ */
+static void go_first(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param);
 }
 
 static void watch(struct recorder *rec)
@@ -169,6 +186,7 @@ static int begin(struct recorder *rec)
 	if (err)
 		return fail("cannot map the rings: %s", strerror(-err));
 	rec->missed_before = count_missed(d);
+	go_first();
 	return device_switch(d, COWSCOPE_RECORDING_ON);
 }
 

@@ -11,6 +11,8 @@
 
 #include "cowscope.h"
 
+#define BUFFER	(256 << 10)	/* bytes: a write for some thousand records */
+
 static int put(struct recording_out *out, const void *data, size_t size)
 {
 	errno = EIO;
@@ -54,6 +56,8 @@ int recording_create(struct recording_out *out, const char *path, u32 rule)
 		return err;
 	}
 	out->file = fdopen(fd, "w");
+	if (out->file)
+		setvbuf(out->file, NULL, _IOFBF, BUFFER);
 
 	h->magic = COWSCOPE_FILE_MAGIC;
 	h->header_size = sizeof(*h);

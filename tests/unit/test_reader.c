@@ -180,6 +180,43 @@ static void losses(void **state)
 	reader_close(&r);
 }
 
+/* What waits to be merged is out of its ring, up to four times what that holds. */
+static void waits_outside(void **state)
+{
+	struct reader r;
+	u64 ts;
+
+	assert_int_equal(reader_open(&r, &device, READER_NOW), 0);
+	put(0, 1, 1);
+	for (ts = 2; ts < 2 + 3 * SIZE; ts++) {
+		put(0, ts, 1);
+		if (ts % 4 == 0)
+			reader_batch(&r, 1);
+	}
+	expect(&r, 1);
+	expect_end(&r);
+	reader_batch(&r, READER_ALL);
+	for (ts = 2; ts < 2 + 3 * SIZE; ts++)
+		expect(&r, ts);
+	expect_end(&r);
+	assert_int_equal(reader_lost(&r), 0);
+
+	/* More than that stays where it is; what is left of it comes when there is room. */
+	for (ts = 1; ts <= 6 * SIZE; ts++) {
+		put(0, ts, 1);
+		reader_batch(&r, 0);
+	}
+	assert_int_equal(reader_lost(&r), 0);
+	reader_batch(&r, READER_ALL);
+	for (ts = 1; ts <= 4 * SIZE; ts++)
+		expect(&r, ts);
+	for (ts = 5 * SIZE + 2; ts <= 6 * SIZE; ts++)
+		expect(&r, ts);
+	expect_end(&r);
+	assert_int_equal(reader_lost(&r), SIZE + 1);
+	reader_close(&r);
+}
+
 static void task_names(void **state)
 {
 	struct cowscope_task task;
@@ -290,6 +327,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(seeks),
 	TEST(seek_forgets),
 	TEST(losses),
+	TEST(waits_outside),
 	TEST(task_names),
 	TEST(family),
 	TEST(large_family),
