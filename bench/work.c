@@ -23,10 +23,10 @@
 #include <linux/cowscope.h>
 #include <linux/io_uring.h>
 
+#include "memory.h"
 #include "rounds.h"
+#include "together.h"
 
-#define PAGE		4096UL
-#define HUGE		(2UL << 20)
 #define GIB		(1UL << 30)
 
 #define PAGES		1024	/* of one round: done before the timer ticks, mostly */
@@ -37,14 +37,6 @@
 
 #define ENTRY_PFN(e)	((e) & ((1ULL << 55) - 1))
 #define ENTRY_SOFT	(1ULL << 55)
-
-static void write_all(char *p, size_t step, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		__atomic_store_n(p + i * step, 1, __ATOMIC_RELAXED);
-}
 
 /* Entries of /proc/self/pagemap of n pages, `step` bytes apart. */
 static void entries(const char *p, size_t step, size_t n, u64 *to)
@@ -87,29 +79,6 @@ static unsigned long huge_kb(const char *p)
 	}
 	fclose(f);
 	return sum;
-}
-
-static void clear_refs(void)
-{
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = open("/proc/self/clear_refs", O_WRONLY);
-	if (write(fd, "4", 1) != 1)
-		fail("/proc/self/clear_refs");
-}
-
-static char *map(size_t length, int advice)
-{
-	/* Room to align it to huge pages; nothing behind it becomes part of it. */
-	char *p = mmap(NULL, length + 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		fail("mmap");
-	p = (char *)(((uintptr_t)p + HUGE - 1) & ~(HUGE - 1));
-	if (mprotect(p, length, PROT_READ | PROT_WRITE) || madvise(p, length, advice))
-		fail("madvise");
-	return p;
 }
 
 /* A child that shares all memory until it is told to end. */
@@ -331,7 +300,8 @@ static void pin(size_t pages, unsigned int times)
 
 	if (fd < 0)
 		fail("/dev/cowscope");
-	arg.addr = (uintptr_t)gib();
+	/* Pages that a fork has left shared would be unshared first, by a fault each. */
+	arg.addr = (uintptr_t)gib_writable();
 	while (rounds < GIB_ROUNDS) {
 		bool holds = true;
 		u64 t;
@@ -381,6 +351,15 @@ static const struct row {
 	{ "pin_1", row_pin_1 },
 	{ "pin_512", row_pin_512 },
 	{ "pin_262144", row_pin_262144 },
+	{ "smp_1", row_smp_1 },
+	{ "smp_2", row_smp_2 },
+	{ "smp_4", row_smp_4 },
+	{ "smp_8", row_smp_8 },
+	{ "threads_1", row_threads_1 },
+	{ "threads_2", row_threads_2 },
+	{ "threads_4", row_threads_4 },
+	{ "threads_8", row_threads_8 },
+	{ "flat", row_flat },
 };
 
 static void usage(void)

@@ -42,4 +42,8 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 bool qemu_plugin_mem_is_store(plugin_mem how);
 
+/* No part of it: functions of QEMU's own, which it exports to its modules. */
+void *qemu_get_cpu(int index);
+void cpu_exit(void *cpu);
+
 #endif

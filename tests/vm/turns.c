@@ -14,9 +14,6 @@
 
 int qemu_plugin_version = 1;
 
-void *qemu_get_cpu(int index);
-void cpu_exit(void *cpu);
-
 static unsigned int whose = -1, done;
 
 static void runs(unsigned int cpu, void *instructions)
