@@ -35,11 +35,17 @@ static const struct flag {
 	{ COWSCOPE_PIN_MIRROR_KEEP, "keep" },
 };
 
-/* What others chose must not steer a terminal. */
+/* As text_make_safe() does it; at most @n bytes. */
 static void put_safe(struct text *t, const char *bytes, size_t n)
 {
-	for (; n && *bytes; n--, bytes++)
-		text_char(t, (unsigned char)*bytes < ' ' || *bytes == 0x7f ? '?' : *bytes);
+	const char *end = bytes + n;
+
+	while (bytes < end && *bytes) {
+		size_t control = text_control(bytes, end - bytes);
+
+		text_char(t, control ? '?' : *bytes);
+		bytes += control ? control : 1;
+	}
 }
 
 static void put_flags(struct text *t, const struct flag *flag, size_t flags, u32 bits)
@@ -115,6 +121,14 @@ static void add_number(const struct sink *s, const char *key, s64 value)
 	char text[TEXT_NUMBER];
 
 	s->emit(s->ctx, key, text_signed(text, value), true);
+}
+
+/* One that may need all of its 64 bits. */
+static void add_count(const struct sink *s, const char *key, u64 value)
+{
+	char text[TEXT_NUMBER];
+
+	s->emit(s->ctx, key, text_decimal(text, value, 1), true);
 }
 
 static void add_optional(const struct sink *s, const char *key, s64 value, s64 absent)
@@ -227,7 +241,7 @@ static void add_range(const struct sink *s)
 static void add_end(const struct sink *s)
 {
 	add_optional(s, "error", s->r->error, 0);
-	add_number(s, "ns", s->r->op_duration);
+	add_count(s, "ns", s->r->op_duration);
 }
 
 static void add_copied(const struct sink *s)
@@ -359,7 +373,7 @@ void cowscope_fields(const struct cowscope_record *r, cowscope_emit emit, void *
 	case COWSCOPE_EVENT_PIN:
 	case COWSCOPE_EVENT_UNPIN:
 		add_holder(&s);
-		add_number(&s, "pages", r->pages);
+		add_count(&s, "pages", r->pages);
 		add_hex(&s, "addr", r->addr);
 		add_change(&s, "pfn", put_pfn, false);
 		add_state(&s);

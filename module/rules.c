@@ -204,7 +204,8 @@ s32 cowscope_explained(const struct cowscope_counts *c)
 	if (c->folio_mapcount == COWSCOPE_COUNT_NA)
 		return COWSCOPE_COUNT_NA;
 
-	return c->folio_mapcount + c->held_refs + cowscope_cached(c->state) +
+	/* A forged record may have any counts: they wrap. */
+	return (u32)c->folio_mapcount + c->held_refs + cowscope_cached(c->state) +
 	       (c->state & COWSCOPE_STATE_PRIVATE ? 1 : 0) + cowscope_lru_cached(c->state);
 }
 

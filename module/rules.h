@@ -72,7 +72,7 @@ struct cowscope_rule_in_force {
 /* References that the swap cache and the page cache hold on the folio. */
 static inline s32 cowscope_cached(u32 state)
 {
-	s32 nr = 1 << COWSCOPE_STATE_ORDER(state);
+	u32 nr = 1U << COWSCOPE_STATE_ORDER(state);
 
 	return (state & COWSCOPE_STATE_SWAPCACHE ? nr : 0) +
 	       (state & COWSCOPE_STATE_MAPPING ?

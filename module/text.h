@@ -47,6 +47,37 @@ static inline void text_put(struct text *t, const char *string)
 }
 
 /**
+ * text_control - does a character that could steer a terminal begin here?
+ * @at: text, not at its end
+ * @left: bytes there
+ *
+ * Returns how many bytes it has, 0 if it is none: 1 in ASCII, 2 for the controls
+ * that Unicode has besides, U+0080 to U+009F in UTF-8.
+ */
+static inline size_t text_control(const char *at, size_t left)
+{
+	unsigned char c = *at;
+
+	if (c < ' ' || c == 0x7f)
+		return 1;
+	return c == 0xc2 && left > 1 && ((unsigned char)at[1] & 0xe0) == 0x80 ? 2 : 0;
+}
+
+/* Puts '?' in the place of each of them: what others chose must not steer a terminal. */
+static inline void text_make_safe(char *string)
+{
+	char *to = string;
+	size_t n;
+
+	while (*string) {
+		n = text_control(string, 2);
+		*to++ = n ? '?' : *string;
+		string += n ? n : 1;
+	}
+	*to = '\0';
+}
+
+/**
  * text_decimal - a number in decimal
  * @buf: where it may be put; its beginning is what is returned
  * @value: the number

@@ -2,6 +2,7 @@
 /* /dev/cowscope: opening it, asking it, and saying why it does not answer. */
 #include "device.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -206,7 +207,8 @@ u64 stats_sum(const char *stats, const char *name)
 
 		if (key >= want && !memcmp(stats + key - want, name, want) &&
 		    (key == want || *name == '.'))
-			sum += strtoull(stats + key, NULL, 10);
+			sum += stats[key] == ' ' && isdigit((unsigned char)stats[key + 1]) ?
+			       strtoull(stats + key, NULL, 10) : 0;
 		stats += line + (stats[line] == '\n');
 	}
 	return sum;

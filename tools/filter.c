@@ -17,20 +17,31 @@ static void set_comm(struct cowscope_filter *f, const char *text)
 	memcpy(f->comm, text, strnlen(text, sizeof(f->comm) - 1));
 }
 
+/* The beginning of a value, of any length. */
+static char *copy(const char *text, size_t length)
+{
+	char *part = strndup(text, length);
+
+	if (part)
+		return part;
+	fail("out of memory");
+	exit(EXIT_FAILURE);
+}
+
 static void set_addr(struct cowscope_filter *f, const char *text)
 {
 	size_t n = strcspn(text, "-+");
 	bool is_length = text[n] == '+';
-	char start[32];
+	char *start = copy(text, n);
 	u64 end;
 
-	snprintf(start, sizeof(start), "%.*s", (int)n, text);
 	if (!text[n] || !number_parse(start, false, &f->start) ||
 	    !number_parse(text + n + 1, is_length, &end))
 		usage_error("--addr=%s is neither START-END nor START+LENGTH", text);
 	f->end = is_length ? f->start + end : end;
 	if (f->end <= f->start)
 		usage_error("--addr=%s: there is nothing between", text);
+	free(start);
 }
 
 /* The value of a name; a verdict that there is none is called so. */
@@ -52,12 +63,11 @@ static u32 parse_names(const char *option, const char *text,
 		       const char *(*name_of)(unsigned int value), unsigned int first,
 		       unsigned int count)
 {
-	char names[256], list[256] = "", *rest = names, *name;
+	char *names = copy(text, strlen(text)), *rest = names, *name, list[256] = "";
 	unsigned int i;
 	size_t n = 0;
 	u32 bits = 0;
 
-	snprintf(names, sizeof(names), "%s", text);
 	while ((name = strsep(&rest, ","))) {
 		int value = find(name, name_of, first, count);
 
@@ -70,6 +80,7 @@ static u32 parse_names(const char *option, const char *text,
 				      strcmp(name_of(i), "-") ? name_of(i) : "none");
 		usage_error("--%s: '%s' is none of:%s", option, name, list);
 	}
+	free(names);
 	return bits;
 }
 

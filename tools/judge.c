@@ -123,7 +123,8 @@ static bool alternative(const char **expect, const struct observed *o, bool *mor
 	u32 events = 0;
 	int n = 0;
 
-	while ((*more = next_word(expect, word)) && strcmp(word, "or")) {
+	/* As the first word "or" is what the holder saw. */
+	while ((*more = next_word(expect, word)) && (!n || strcmp(word, "or"))) {
 		if (++n == 1)
 			holds = !strcmp(word, o->saw ? o->saw : "-");
 		else if (n == 2)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "format.h"
+#include "text.h"
 
 struct output output;
 
@@ -76,6 +77,7 @@ static void say(const char *key, const char *format, va_list args)
 		json_print(object);
 		fflush(stdout);
 	} else {
+		text_make_safe(text);
 		fprintf(stderr, "cowscope: %s\n", text);
 	}
 }

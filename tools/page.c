@@ -255,7 +255,7 @@ static int pages(const struct device *d, u32 pid, u64 addr, u64 length)
 	if (!page)
 		return fail("out of memory");
 	for (addr -= addr % page_size; !err && addr < end;) {
-		u64 left = (end - addr + page_size - 1) / page_size;
+		u64 left = (end - addr - 1) / page_size + 1;
 		struct cowscope_page_state arg = {
 			.size = sizeof(arg), .pid = pid, .addr = addr,
 			.count = left < CHUNK ? left : CHUNK, .pages = (uintptr_t)page,

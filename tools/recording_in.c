@@ -3,11 +3,13 @@
 #include "recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "cowscope.h"
+#include "text.h"
 
 /* Records are read so many at a time. */
 #define BLOCK	1024
@@ -46,6 +48,8 @@ static bool check_header(struct recording_in *in, u64 size)
 			     h->record_size);
 	h->release[sizeof(h->release) - 1] = '\0';
 	h->version[sizeof(h->version) - 1] = '\0';
+	text_make_safe(h->release);
+	text_make_safe(h->version);
 	return true;
 }
 
@@ -68,10 +72,13 @@ bool recording_open(struct recording_in *in, const char *path)
 	struct cowscope_file_header *h = &in->header;
 	struct stat st;
 	u64 left, room;
+	int fd;
 
 	*in = (struct recording_in){ 0 };
-	in->file = fopen(path, "re");
-	if (!in->file || fstat(fileno(in->file), &st))
+	/* Of a pipe: not until somebody writes to it. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	in->file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!in->file || fstat(fd, &st))
 		return wrong(in, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return wrong(in, "not a regular file");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "judge.h"
+#include "number.h"
 #include "output.h"
 #include "show.h"
 #include "sweep.h"
@@ -186,7 +187,7 @@ int cmd_run(int argc, char **argv)
 {
 	const struct show *show = &show_table;
 	struct plan plan = { .timeout = TIMEOUT_S };
-	char *end;
+	u64 seconds;
 	size_t i;
 	int opt, status;
 
@@ -202,9 +203,9 @@ int cmd_run(int argc, char **argv)
 			plan.trace = true;
 			break;
 		case 'T':
-			plan.timeout = strtoul(optarg, &end, 10);
-			if (!plan.timeout || *end)
+			if (!number_parse(optarg, false, &seconds) || !seconds || seconds > 86400)
 				usage_error("--timeout=%s: not a number of seconds", optarg);
+			plan.timeout = seconds;
 			break;
 		}
 	}

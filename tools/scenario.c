@@ -11,6 +11,7 @@
 #include "format.h"
 #include "judge.h"
 #include "prim.h"
+#include "text.h"
 
 static const struct {
 	const char *name;
@@ -128,13 +129,20 @@ static const char *find(struct scenario *s, const char *what)
 	return asprintf(&s->file, "%s.lua", what) < 0 ? error("out of memory") : NULL;
 }
 
+/* Puts a field of the table on top of the stack there; no metamethod has a say. */
+static int get_field(lua_State *L, const char *key)
+{
+	lua_pushstring(L, key);
+	return lua_rawget(L, -2);
+}
+
 /* Has the table on top of the stack one of these names for a key? */
 static bool is_by(lua_State *L, const char *(*name)(unsigned int value), unsigned int values)
 {
 	bool found = false;
 
 	while (!found && values--) {
-		found = lua_getfield(L, -1, name(values)) != LUA_TNIL;
+		found = get_field(L, name(values)) != LUA_TNIL;
 		lua_pop(L, 1);
 	}
 	return found;
@@ -143,7 +151,7 @@ static bool is_by(lua_State *L, const char *(*name)(unsigned int value), unsigne
 /* Takes what the table on top of the stack has for a key in its place. */
 static void descend(lua_State *L, const char *key)
 {
-	lua_getfield(L, -1, key);
+	get_field(L, key);
 	lua_remove(L, -2);
 }
 
@@ -157,7 +165,7 @@ static const char *expectation(lua_State *L, unsigned int rule, unsigned int lar
 {
 	const char *text;
 
-	lua_getfield(L, -1, "expect");
+	get_field(L, "expect");
 	if (lua_istable(L, -1) && is_by(L, cowscope_rule_name, COWSCOPE_RULES))
 		descend(L, cowscope_rule_name(rule));
 	if (lua_istable(L, -1) && is_by(L, cowscope_large_rule_name, COWSCOPE_LARGE_RULES))
@@ -208,6 +216,17 @@ static const char *check_keys(struct scenario *s)
 	return NULL;
 }
 
+/* The text on top of the stack, NULL if there is none or more than one line of it. */
+static const char *one_line(lua_State *L)
+{
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL, *p;
+
+	for (p = text; p && *p; p++)
+		if (text_control(p, 2))
+			return NULL;
+	return text;
+}
+
 /* Reads the declaration on top of the stack. */
 static const char *read_declaration(struct scenario *s)
 {
@@ -217,21 +236,23 @@ static const char *read_declaration(struct scenario *s)
 
 	if (wrong)
 		return wrong;
-	lua_getfield(L, -1, "title");
-	s->title = lua_tostring(L, -1);
+	get_field(L, "title");
+	s->title = one_line(L);
 	lua_pop(L, 1);
 	if (!s->title)
 		return error("%s: scenario{} needs a title, one line", s->file);
 
-	lua_getfield(L, -1, "holders");
+	get_field(L, "holders");
 	s->variants = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
 	s->variant = calloc(s->variants ? s->variants : 1, sizeof(*s->variant));
 	if (!s->variant)
 		return error("out of memory");
 	for (i = 0; i < s->variants; i++) {
 		lua_rawgeti(L, -1, i + 1);
-		s->variant[i].holder = lua_tostring(L, -1);
+		s->variant[i].holder = one_line(L);
 		lua_pop(L, 1);
+		if (!s->variant[i].holder)
+			return error("%s: holders[%zu] is no name", s->file, i + 1);
 	}
 	lua_pop(L, 1);
 	if (!s->variants)
@@ -264,6 +285,34 @@ static const char *run_file(struct scenario *s)
 	return NULL;
 }
 
+/* What goes to load_protected() and comes back. */
+struct loading {
+	struct scenario *s;
+	const char *wrong;
+};
+
+static int load_protected(lua_State *L)
+{
+	struct loading *l = lua_touserdata(L, 1);
+
+	prim_open(L);
+	l->wrong = run_file(l->s);
+	return 0;
+}
+
+/* Errors may come of anything that Lua does: no memory, a metamethod of an error. */
+static const char *load(struct scenario *s)
+{
+	struct loading l = { .s = s };
+
+	lua_pushcfunction(s->lua, load_protected);
+	lua_pushlightuserdata(s->lua, &l);
+	if (lua_pcall(s->lua, 1, 0, 0))
+		return error("%s", lua_type(s->lua, -1) == LUA_TSTRING ?
+			     lua_tostring(s->lua, -1) : "an error that is no text");
+	return l.wrong;
+}
+
 const char *scenario_load(struct scenario *s, const char *what)
 {
 	const char *wrong;
@@ -272,10 +321,7 @@ const char *scenario_load(struct scenario *s, const char *what)
 	wrong = find(s, what);
 	if (!wrong) {
 		s->lua = luaL_newstate();
-		if (!s->lua)
-			return error("out of memory");
-		prim_open(s->lua);
-		wrong = run_file(s);
+		wrong = s->lua ? load(s) : error("out of memory");
 	}
 	return wrong;
 }

@@ -61,9 +61,11 @@ void summary_add(struct summary *s, const struct cowscope_record *r)
 	unsigned int type = r->type < COWSCOPE_EVENTS ? r->type : COWSCOPE_EVENTS;
 	unsigned int level = 0, decision = 0, verdict = 0;
 
-	if (!s->records++)
+	/* In order of time, but for a record that was written very late, or forged. */
+	if (!s->records++ || r->ts < s->first)
 		s->first = r->ts;
-	s->last = r->ts;
+	if (r->ts > s->last)
+		s->last = r->ts;
 
 	if (has_page(type))
 		level = COWSCOPE_STATE_LEVEL(r->state);
@@ -134,7 +136,7 @@ static void print_counts(const struct summary *s)
 }
 
 /* References that nothing known explains; COWSCOPE_COUNT_NA if that is not known. */
-static s32 unexplained(const struct cowscope_record *r)
+static s64 unexplained(const struct cowscope_record *r)
 {
 	struct cowscope_counts c = {
 		.state = r->state,
@@ -148,13 +150,13 @@ static s32 unexplained(const struct cowscope_record *r)
 
 	if (explained == COWSCOPE_COUNT_NA || r->refcount == COWSCOPE_COUNT_NA)
 		return COWSCOPE_COUNT_NA;
-	return r->refcount > explained ? r->refcount - explained : 0;
+	return r->refcount > explained ? (s64)r->refcount - explained : 0;
 }
 
 static void page_json(const struct cowscope_record *r, const char *comm)
 {
 	struct json_object *object = record_json(r, comm);
-	s32 more = unexplained(r);
+	s64 more = unexplained(r);
 
 	json_add(object, "report", "lost_page");
 	json_object_object_add(object, "unexplained", more == COWSCOPE_COUNT_NA ? NULL :
@@ -166,7 +168,7 @@ static void page_row(struct table *t, const struct cowscope_record *r, const cha
 {
 	unsigned long long before = COWSCOPE_PTE_PFN(r->before);
 	unsigned long long after = COWSCOPE_PTE_PFN(r->after);
-	s32 more = unexplained(r);
+	s64 more = unexplained(r);
 
 	table_cell(t, COLOR_NONE, "%u", r->pid);
 	table_cell(t, COLOR_NONE, "%s", comm ? comm : "<...>");
@@ -181,7 +183,7 @@ static void page_row(struct table *t, const struct cowscope_record *r, const cha
 	else if (COWSCOPE_STATE_PINNED(r->state) == COWSCOPE_YES)
 		table_cell(t, COLOR_NONE, "pinned");
 	else if (more > 0)
-		table_cell(t, COLOR_NONE, "%d unexplained", more);
+		table_cell(t, COLOR_NONE, "%lld unexplained", (long long)more);
 	else
 		table_cell(t, COLOR_NONE, "-");
 }

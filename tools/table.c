@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 
+#include "text.h"
+
 #define COLUMNS_MAX	24
 
 struct cell {
@@ -34,7 +36,7 @@ static size_t width(const char *text)
 
 static void add(struct table *t, enum color paint, bool whole, const char *format, va_list args)
 {
-	char *text, *p;
+	char *text;
 
 	if (t->cells == t->room) {
 		t->room = t->room ? 2 * t->room : 64;
@@ -44,10 +46,7 @@ static void add(struct table *t, enum color paint, bool whole, const char *forma
 		perror("cowscope");
 		exit(EXIT_FAILURE);
 	}
-	/* Names are chosen by others and must not steer the terminal. */
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	text_make_safe(text);
 	t->cell[t->cells++] = (struct cell){ text, paint, whole };
 	if (whole)
 		return;

@@ -12,6 +12,7 @@
 
 #include "cowscope.h"
 #include "filter.h"
+#include "number.h"
 #include "output.h"
 #include "signals.h"
 
@@ -89,10 +90,9 @@ int target_start(struct target *t, char **argv)
 
 pid_t target_pid(const char *text)
 {
-	char *end;
-	long pid = strtol(text, &end, 10);
+	u64 pid;
 
-	if (*end || end == text || pid <= 0 || pid > 0x7fffffff)
+	if (!number_parse(text, false, &pid) || !pid || pid > 0x7fffffff)
 		usage_error("'%s' is no process id", text);
 	return pid;
 }

@@ -229,6 +229,28 @@ static void line_of_full_comm(void **state)
 	expect(&r, comm, "0123456789abcdef-0 [000] 0.000000: mark: text=t");
 }
 
+/* What others chose steers no terminal: no control of ASCII, nor of Unicode besides. */
+static void line_without_controls(void **state)
+{
+	struct cowscope_record r = { .type = COWSCOPE_EVENT_MARK,
+				     .text = "\033[2J \302\233 \177 K\303\274che \302\240" };
+
+	expect(&r, "a\033[31m\302\205\tb", "a?[31m??b-0 [000] 0.000000: mark: text=?[2J ? ? K\303\274che \302\240");
+	/* The room ends within one. */
+	memset(r.text, 'x', sizeof(r.text));
+	r.text[sizeof(r.text) - 1] = '\302';
+	expect(&r, NULL, "<...>-0 [000] 0.000000: mark: text=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\302");
+}
+
+static void line_of_large_numbers(void **state)
+{
+	struct cowscope_record r = { .type = COWSCOPE_EVENT_FORK, .op_duration = ~0ULL };
+
+	expect(&r, "a", "a-0 [000] 0.000000: fork: child=- vmas=0 pages=0 shared=0 copied=0 splits=0 error=- ns=18446744073709551615");
+	r = (struct cowscope_record){ .type = COWSCOPE_EVENT_PIN, .pages = 1ULL << 63 };
+	expect(&r, "a", "a-0 [000] 0.000000: pin: id=0 flags=get pages=9223372036854775808 addr=0x0 pfn=- kind=unknown order=0 refcount=0 mapcount=0 exclusive=- pinned=- page_flags=-");
+}
+
 /* The longest line there can be, cut off at every length. */
 static void no_overflow(void **state)
 {
@@ -358,6 +380,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(line_of_mark),
 	cmocka_unit_test(line_of_unknown_event),
 	cmocka_unit_test(line_of_full_comm),
+	cmocka_unit_test(line_without_controls),
+	cmocka_unit_test(line_of_large_numbers),
 	cmocka_unit_test(no_overflow),
 	cmocka_unit_test(names),
 	cmocka_unit_test(flags),

@@ -100,6 +100,10 @@ static void tries_alternatives(void **state)
 	/* What one alternative asks for must not stick to the next. */
 	assert_true(judge("A copy wrprotect or A copy", &copied));
 	assert_true(judge("A copy or B none early_copy", &kept));
+	/* Where a word for what the holder saw is due, "or" is one. */
+	assert_false(judge("or copy", &copied));
+	assert_false(judge("B none or\tor copy", &copied));
+	assert_true(judge("B none or\tor copy or A copy", &copied));
 }
 
 static void says_what_was_seen(void **state)

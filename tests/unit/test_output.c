@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "format.h"
 #include "output.h"
@@ -252,6 +253,25 @@ static void json_errors(void **state)
 	free(text);
 }
 
+/* On standard error, where the name of a file may be anything. */
+static void fail_with_controls(void *unused)
+{
+	int err = dup(STDERR_FILENO);
+
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	fail("cannot read %s", "\033]0;x\a\302\233y\nz");
+	dup2(err, STDERR_FILENO);
+	close(err);
+}
+
+static void errors_without_controls(void **state)
+{
+	char *text = captured(fail_with_controls, NULL);
+
+	assert_string_equal(text, "cowscope: cannot read ?]0;x??y?z\n");
+	free(text);
+}
+
 static void print_table(void *unused)
 {
 	struct table *t = table_new(">number name >last");
@@ -316,6 +336,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(json_mark),
 	TEST(utf8),
 	TEST(json_errors),
+	TEST(errors_without_controls),
 	TEST(tables),
 	TEST(colors),
 };

@@ -303,6 +303,8 @@ static void counters(void **state)
 	assert_int_equal(stats_sum(stats, "cow_fault"), 0);
 	assert_int_equal(stats_sum(stats, ".missed"), 3 + 4 + 9);
 	assert_int_equal(stats_sum("", ".missed"), 0);
+	/* A line without a number is not that of the next. */
+	assert_int_equal(stats_sum("a.missed\n7 3\nb.missed\40\n8\nc.missed 1", ".missed"), 1);
 	assert_int_equal(stats_missed(stats), 3 + 4 + 9 + 50 + 7);
 }
 

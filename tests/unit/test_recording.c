@@ -262,6 +262,23 @@ static void unterminated_strings(void **state)
 	recording_close(&in);
 }
 
+/* They are printed. */
+static void strings_with_controls(void **state)
+{
+	static const char bytes[] = "6.1\033[31m\302\233\r";
+	struct recording_in in;
+
+	write_whole();
+	damage(offsetof(struct cowscope_file_header, release), bytes, sizeof(bytes));
+	damage(offsetof(struct cowscope_file_header, version), bytes, sizeof(bytes));
+	assert_true(recording_open(&in, path));
+	assert_string_equal(in.header.release, "6.1?[31m??");
+	assert_string_equal(in.header.version, "6.1?[31m??");
+	assert_int_equal(read_all(&in), RECORDS);
+	assert_string_equal(in.error, "");
+	recording_close(&in);
+}
+
 static void damaged_record(void **state)
 {
 	static const u8 types[] = { 0, COWSCOPE_EVENTS, 255 };
@@ -378,6 +395,13 @@ static void no_recording(void **state)
 	assert_false(recording_open(&in, directory));
 	assert_string_equal(in.error, "not a regular file");
 	recording_close(&in);
+	/* Nobody writes to this pipe: that must not be waited for. */
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(60);
+	assert_false(recording_open(&in, path));
+	alarm(0);
+	assert_string_equal(in.error, "not a regular file");
+	recording_close(&in);
 	assert_false(recording_open(&in, "/dev/null"));
 	assert_string_equal(in.error, "not a regular file");
 	recording_close(&in);
@@ -454,6 +478,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(damaged_header),
 	TEST(damaged_counts),
 	TEST(unterminated_strings),
+	TEST(strings_with_controls),
 	TEST(damaged_record),
 	TEST(many_records),
 	TEST(becomes_shorter),

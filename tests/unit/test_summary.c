@@ -6,6 +6,7 @@
 
 #include "format.h"
 #include "output.h"
+#include "rules.h"
 #include "summary.h"
 
 static struct summary summary;
@@ -107,7 +108,7 @@ static void everything(void **state)
 			    "clear_refs: 2 times, pages 200, wrprotected 6, skipped_pinned 8, held 10, wrongly_left 12, wrongly_cleared 14\n"
 			    "pagemap_scan: 1 time, pages 100, wrprotected 3, pinned 4, held 5\n"
 			    "predicted otherwise than decided: 0 of 12347\n"
-			    "12351 records in 0.000000 s, kernel 5.10.0, rule page_count; lost 17, missed 4\n");
+			    "12351 records in 12.344000 s, kernel 5.10.0, rule page_count; lost 17, missed 4\n");
 	free(text);
 }
 
@@ -288,6 +289,45 @@ static void forged(void **state)
 	free(text);
 }
 
+/* Nor may counts run out of their type, whatever they are. */
+static void forged_counts(void **state)
+{
+	static const s32 counts[] = { INT32_MIN + 1, -1, INT32_MAX };
+	struct cowscope_record r = lost_pin();
+	unsigned int i;
+	char *text;
+
+	r.holder = 0;
+	for (i = 0; i < ARRAY_SIZE(counts) * ARRAY_SIZE(counts); i++) {
+		r.refcount = counts[i % ARRAY_SIZE(counts)];
+		r.mapcount = counts[i / ARRAY_SIZE(counts)];
+		r.state = KIND(ANON) | (i % 2 ? COWSCOPE_STATE_PRIVATE : 0);
+		summary_add(&summary, &r);
+	}
+	text = captured(print, NULL);
+	assert_non_null(strstr(text, "4294967293 unexplained"));
+	free(text);
+	r.state = KIND(SHMEM) | ORDER(31) | COWSCOPE_STATE_SWAPCACHE | COWSCOPE_STATE_MAPPING;
+	assert_int_equal(cowscope_cached(r.state), 0);
+}
+
+/* The time is from the first to the last, in whatever order they are. */
+static void disordered(void **state)
+{
+	static const u64 times[] = { 5000000, 7000000, 2000000, 4000000 };
+	struct cowscope_record r = lost_pin();
+	size_t i;
+	char *text;
+
+	for (i = 0; i < ARRAY_SIZE(times); i++) {
+		r.ts = times[i];
+		summary_add(&summary, &r);
+	}
+	text = captured(print, NULL);
+	assert_non_null(strstr(text, "4 records in 0.005000 s"));
+	free(text);
+}
+
 #define TEST(name)	cmocka_unit_test_setup_teardown(name, reset, reset)
 
 static const struct CMUnitTest tests[] = {
@@ -298,6 +338,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_pages),
 	TEST(as_json),
 	TEST(forged),
+	TEST(forged_counts),
+	TEST(disordered),
 };
 
 GROUP(summary, tests);
