@@ -228,7 +228,7 @@ static void make_queues(lua_State *L, struct region *r)
 	struct rxe_create_cq_resp cq_map;
 	struct ib_uverbs_create_qp_resp qp_is;
 	struct rxe_create_qp_resp qp_map;
-	struct ib_uverbs_alloc_pd_resp pd_is;
+	struct ib_uverbs_alloc_pd_resp pd_is = { 0 };
 
 	if (VERB(r, ALLOC_PD, pd, pd_is))
 		prim_failed(L, "IB_USER_VERBS_CMD_ALLOC_PD");

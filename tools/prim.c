@@ -79,7 +79,8 @@ size_t story_collect(lua_State *L)
 
 int prim_failed(lua_State *L, const char *what)
 {
-	return luaL_error(L, "%s: %s", what, strerror(errno));
+	luaL_error(L, "%s: %s", what, strerror(errno));
+	__builtin_unreachable();
 }
 
 int prim_skip(lua_State *L, const char *format, ...)
@@ -91,7 +92,8 @@ int prim_skip(lua_State *L, const char *format, ...)
 	va_end(args);
 	lua_setfield(L, LUA_REGISTRYINDEX, "cowscope.skip");
 	lua_pushlightuserdata(L, &skip_error);
-	return lua_error(L);
+	lua_error(L);
+	__builtin_unreachable();
 }
 
 void prim_set_number(lua_State *L, const char *key, long long value)

@@ -126,15 +126,17 @@ size_t story_collect(lua_State *L);
  * prim_failed - raise the error that a system call left in errno
  * @L: the interpreter
  * @what: that failed
+ *
+ * Has a type so that a primitive can end with "return prim_failed()".
  */
-int prim_failed(lua_State *L, const char *what);
+_Noreturn int prim_failed(lua_State *L, const char *what);
 
 /**
  * prim_skip - end the story: what it needs is missing here
  * @L: the interpreter
  * @format: as printf()'s: what is missing
  */
-int prim_skip(lua_State *L, const char *format, ...) __printf(2, 3);
+_Noreturn int prim_skip(lua_State *L, const char *format, ...) __printf(2, 3);
 
 /**
  * prim_area - argument that is memory, still mapped

@@ -180,6 +180,7 @@ static int with_device(struct plan *p, const struct show *show)
 		status = run_plan(p, show);
 	device_switch(&d, d.info.enabled);
 	device_close(&d);
+	p->device = NULL;
 	return status;
 }
 
