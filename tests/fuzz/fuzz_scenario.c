@@ -52,7 +52,7 @@ static void put_value(struct lua *l, struct input *in, int depth)
 	};
 	static const char *const odd[] = {
 		"setmetatable({}, { __index = function() error \"index\" end })",
-		"setmetatable({}, { __index = function(t, key) return key .. key end })",
+		"setmetatable({}, { __index = function(t, key) return \"B none\" .. (\" \"):rep(#key) end })",
 		"setmetatable({}, { __tostring = function() error \"text\" end })",
 		"setmetatable({}, { __len = function() return 1 << 40 end })",
 		"setmetatable({ \"a\" }, { __tostring = function() return 1 end })",
