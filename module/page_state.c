@@ -67,6 +67,12 @@ static int read_order(struct folio *folio, struct folio *look)
 {
 	unsigned int order, most;
 
+	/*
+	 * A tail page by now, of a folio made meanwhile. The accessors would look for the
+	 * first page of that, in 7.2 by the address of the page, which a copy has not.
+	 */
+	if (PAGE_WORD(look, lru) & 1)
+		return -1;
 	if (!folio_test_large(look))
 		return 0;
 	order = folio_order(folio);
