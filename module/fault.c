@@ -118,6 +118,9 @@ static bool page_changed(const struct fault *f, enum cowscope_decision decision,
 
 	if (f->c.refcount == COWSCOPE_COUNT_NA)
 		return false;
+	/* Freed by now, perhaps, and its memory unplugged: a fault may sleep for long. */
+	if (!pfn_valid(pte_pfn(pte)))
+		return true;
 	/* One mapping becomes one a page. */
 	if (decision == COWSCOPE_SPLIT)
 		more += f->pages - 1;
