@@ -116,27 +116,42 @@ static uint64_t any_address(const struct ground *g, uint64_t *random)
 	char *area = g->area[below(random, AREAS)];
 
 	switch (below(random, 16)) {
-	case 0: return any(random) >> below(random, 16);
-	case 1: return 0;
-	case 2: return -(uint64_t)PAGE;
-	case 3: return 0x7ffffffff000ULL - below(random, 4) * PAGE;
-	case 4: return (uintptr_t)area + below(random, AREA);
-	case 5: return (uintptr_t)area + AREA - PAGE;
-	case 6: return (uintptr_t)g->scratch;
-	default: return (uintptr_t)area + below(random, 16) * PAGE;
+	case 0:
+		return any(random) >> below(random, 16);
+	case 1:
+		return 0;
+	case 2:
+		return -(uint64_t)PAGE;
+	case 3:
+		return 0x7ffffffff000ULL - below(random, 4) * PAGE;
+	case 4:
+		return (uintptr_t)area + below(random, AREA);
+	case 5:
+		return (uintptr_t)area + AREA - PAGE;
+	case 6:
+		return (uintptr_t)g->scratch;
+	default:
+		return (uintptr_t)area + below(random, 16) * PAGE;
 	}
 }
 
 static uint64_t any_length(uint64_t *random)
 {
 	switch (below(random, 12)) {
-	case 0: return any(random);
-	case 1: return 0;
-	case 2: return below(random, 3 * PAGE);
-	case 3: return AREA;
-	case 4: return 1ULL << below(random, 64);
-	case 5: return -(uint64_t)below(random, 3 * PAGE);
-	default: return (1 + below(random, 16)) * PAGE;
+	case 0:
+		return any(random);
+	case 1:
+		return 0;
+	case 2:
+		return below(random, 3 * PAGE);
+	case 3:
+		return AREA;
+	case 4:
+		return 1ULL << below(random, 64);
+	case 5:
+		return -(uint64_t)below(random, 3 * PAGE);
+	default:
+		return (1 + below(random, 16)) * PAGE;
 	}
 }
 
@@ -144,11 +159,16 @@ static uint64_t any_length(uint64_t *random)
 static uint64_t any_pid(uint64_t *random)
 {
 	switch (below(random, 6)) {
-	case 0: return any(random);
-	case 1: return 1;
-	case 2: return getppid();
-	case 3: return getpid() + below(random, 16) - 8;
-	default: return 0;
+	case 0:
+		return any(random);
+	case 1:
+		return 1;
+	case 2:
+		return getppid();
+	case 3:
+		return getpid() + below(random, 16) - 8;
+	default:
+		return 0;
 	}
 }
 
@@ -161,22 +181,36 @@ static uint64_t value(enum field field, const struct call *c, const struct groun
 	if (!below(random, 12))
 		return any(random) >> below(random, field == ADDR || field == POINTER ? 16 : 64);
 	switch (field) {
-	case SIZE: return below(random, 8) ? size : size + 8 * below(random, 16) - 32;
-	case FLAGS: return any(random) & (below(random, 8) ? 0x0f : 0xff);
-	case PAD: return 0;
-	case ADDR: return any_address(g, random);
-	case LENGTH: return any_length(random);
-	case ID: return g->ids[c->file % FILES][below(random, IDS)];
-	case PID: return any_pid(random);
-	case OFFSET: return below(random, 4) ? below(random, 4) * PAGE : any_length(random);
-	case POINTER: return below(random, 4) ? (uintptr_t)g->scratch : any_address(g, random);
-	case COUNT: return below(random, 8) ? below(random, 64) : any_length(random);
+	case SIZE:
+		return below(random, 8) ? size : size + 8 * below(random, 16) - 32;
+	case FLAGS:
+		return any(random) & (below(random, 8) ? 0x0f : 0xff);
+	case PAD:
+		return 0;
+	case ADDR:
+		return any_address(g, random);
+	case LENGTH:
+		return any_length(random);
+	case ID:
+		return g->ids[c->file % FILES][below(random, IDS)];
+	case PID:
+		return any_pid(random);
+	case OFFSET:
+		return below(random, 4) ? below(random, 4) * PAGE : any_length(random);
+	case POINTER:
+		return below(random, 4) ? (uintptr_t)g->scratch : any_address(g, random);
+	case COUNT:
+		return below(random, 8) ? below(random, 64) : any_length(random);
 	/* Arming takes long; the rest is quick. */
-	case OP: return below(random, 64) ? COWSCOPE_CONTROL_FOLLOW + below(random, 2) :
+	case OP:
+		return below(random, 64) ? COWSCOPE_CONTROL_FOLLOW + below(random, 2) :
 					    below(random, COWSCOPE_CONTROL_RULE + 2);
-	case BITS: return below(random, 2) ? 0 : any(random) & 0x1fff;
-	case TEXT: return below(random, 2) ? 0 : 'a' + below(random, 26);
-	default: return 0;
+	case BITS:
+		return below(random, 2) ? 0 : any(random) & 0x1fff;
+	case TEXT:
+		return below(random, 2) ? 0 : 'a' + below(random, 26);
+	default:
+		return 0;
 	}
 }
 
@@ -249,13 +283,17 @@ static void *place(const struct call *c, const struct ground *g, void *local)
 	char *area = g->area[c->area % AREAS];
 
 	switch (c->where) {
-	case 0: return NULL;
-	case 1: return (void *)-(uintptr_t)PAGE;
-	case 2: return g->scratch + PAGE - 8;		/* over its end */
+	case 0:
+		return NULL;
+	case 1:
+		return (void *)-(uintptr_t)PAGE;
+	case 2:
+		return g->scratch + PAGE - 8;		/* over its end */
 	case 3:						/* somebody may unmap it just now */
 	case 4:
 		return c->area % AREAS == AREAS - 1 ? area : memcpy(g->scratch + 512, c->byte, sizeof(c->byte));
-	case 5: return area;
+	case 5:
+		return area;
 	default: return local;
 	}
 }
