@@ -12,7 +12,8 @@
 #include "pure.h"
 #include <linux/cowscope.h>
 
-/* libFuzzer calls the first with each input, and the second to make one of another. */
+/* libFuzzer calls the first once, then with each input the next; the third makes one of another. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);

@@ -21,6 +21,13 @@ void broken(const char *file, int line, const char *condition, const char *forma
 	abort();
 }
 
+/* json-c seeds its tables at random, but for this hash. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	json_global_set_string_hash(JSON_C_STR_HASH_PERLLIKE);
+	return 0;
+}
+
 void take(struct input *in, void *to, size_t size)
 {
 	size_t n = size < in->left ? size : in->left;
