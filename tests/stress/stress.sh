@@ -66,7 +66,8 @@ silent() {
 	ok $? "the kernel's log is silent"
 }
 
-# Lines that are records, and "# lost N records" of trace_pipe.
+# For busybox's awk, which waits for no more than there is: lines that are records,
+# and "# lost N records" of trace_pipe.
 count='/^# lost / { lost += $3; next }
 	{ n++ }
 	/ mark: .*the beginning/ { print > begun; close(begun) }
@@ -81,12 +82,12 @@ begin_readers() {
 	mkfifo lines
 	oldest=$(counter ring.overwritten)
 	next=$(counter ring.written)
-	awk -v begun=tracer_begun "$count" < lines > tracer_read &
+	busybox awk -v begun=tracer_begun "$count" < lines > tracer_read &
 	tracer_lines=$!
 	cowscope trace -f > lines 2> tracer_said &
 	tracer=$!
 	exec 5< $debug/trace_pipe
-	awk -v begun=pipe_begun "$count" <&5 > pipe_read &
+	busybox awk -v begun=pipe_begun "$count" <&5 > pipe_read &
 	piper=$!
 	exec 5<&-
 	./control mark "the beginning"
