@@ -138,7 +138,8 @@ recorded() {
 	# stress-ng calls it a failure, too, if it had no time or the kernel lacks something.
 	[ $status -eq 0 ] || echo "# $name: ends with status $status"
 	cp said out
-	[ $status -le 4 ] && ! grep -q 'stress-ng: fail:' said
+	# Its io_uring asks for a file that it has removed.
+	[ $status -le 4 ] && ! grep 'stress-ng: fail:' said | grep -qv IORING_OP_STATX
 	ok $? "$name: it runs to its end, and finds nothing wrong"
 	grown=$(($(counter ring.written) - before))
 	cowscope --json report recording > report 2> out
