@@ -102,7 +102,8 @@ unsigned long walk_diff_begin(struct walk_diff *d, struct vm_area_struct *vma,
 static unsigned long were_alike(const struct walk_diff *d, unsigned int first,
 				unsigned long pages)
 {
-	const u8 care = (u8)~(COWSCOPE_PTE_YOUNG >> BITS_SHIFT), *before = d->before + first;
+	const u8 *before = d->before + first;
+	const u64 care = 0xff & ~(COWSCOPE_PTE_YOUNG >> BITS_SHIFT);
 	unsigned long i, word, like = REPEAT_BYTE(*before);
 
 	if (d->alike)
