@@ -45,6 +45,15 @@ static inline struct pt_regs *compat_ftrace_pt_regs(struct compat_ftrace_regs *f
 #endif
 }
 
+/*
+ * Frees its filter. ftrace_set_filter_ip() does not, from "ftrace: Add
+ * ftrace_set_filter_ips function", 5.18, on: it wants an address then.
+ */
+static inline void compat_ftrace_free(struct ftrace_ops *ops)
+{
+	ftrace_set_filter(ops, NULL, 0, 1);
+}
+
 /**
  * compat_hook - have each call of a function told
  * @ops: not in use
@@ -67,7 +76,7 @@ static inline int compat_hook(struct ftrace_ops *ops, ftrace_func_t func, unsign
 		return err;
 	err = register_ftrace_function(ops);
 	if (err)
-		ftrace_set_filter_ip(ops, 0, 0, 1);
+		compat_ftrace_free(ops);
 	return err;
 }
 
@@ -75,7 +84,7 @@ static inline int compat_hook(struct ftrace_ops *ops, ftrace_func_t func, unsign
 static inline void compat_unhook(struct ftrace_ops *ops)
 {
 	unregister_ftrace_function(ops);
-	ftrace_set_filter_ip(ops, 0, 0, 1);	/* frees the filter */
+	compat_ftrace_free(ops);
 }
 #else
 /* No kprobe says then that ftrace patches its place, and nothing is hooked. */
