@@ -301,13 +301,16 @@ static void *place(const struct call *c, const struct ground *g, void *local)
 static void do_ioctl(const struct call *c, struct ground *g)
 {
 	struct call local = *c;
+	void *at = place(c, g, local.byte);
 	uint32_t id;
 
-	/* Told a rule that is not so, predictions are wrong, as they should be. */
-	if (_IOC_NR(c->cmd) == _IOC_NR(COWSCOPE_CONTROL) && c->word[1] == COWSCOPE_CONTROL_RULE &&
-	    c->word[2] < COWSCOPE_RULES)
-		return;
-	if (ioctl(g->file[c->file % FILES], c->cmd, place(c, g, local.byte)))
+	/* Told a rule that is not so, by whomever, predictions are wrong, as they should be. */
+	if (_IOC_NR(c->cmd) == _IOC_NR(COWSCOPE_CONTROL)) {
+		if (c->word[1] == COWSCOPE_CONTROL_RULE && c->word[2] < COWSCOPE_RULES)
+			return;
+		at = local.byte;
+	}
+	if (ioctl(g->file[c->file % FILES], c->cmd, at))
 		return;
 	__atomic_fetch_add(&g->done[_IOC_NR(c->cmd) % IOCTLS], 1, __ATOMIC_RELAXED);
 	memcpy(&id, local.byte + 24, 4);
