@@ -71,7 +71,7 @@ $(B)/%.o: %.c $(GENERATED) | need-libs
 $(B)/kernels.h: tests/kernels
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q)awk '$$1 !~ /^#/ && NF == 4 && $$4 !~ /^linux-source-/ { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
+	$(Q)awk '$$1 !~ /^#/ && NF == 4 && $$4 != "linux-source" { printf "%s\"%s\"", n++ ? ", " : "#define COWSCOPE_KERNELS ", $$1 } \
 		END { print "" }' $< > $@
 
 ##@ Test
@@ -80,6 +80,9 @@ unit: $(B)/kernels.h ## unit tests, plainly and with the address and undefined s
 
 check: ## everything: unit tests, then guest tests and real programs on every kernel
 	./check
+
+check-debug: ## guest tests on kernels that complain more: KASAN, lockdep, kmemleak, KCSAN
+	tests/guest/run --only main --only cycle debug
 
 demo: ## what a lost pin looks like, on three kernels
 	./demo
@@ -119,7 +122,7 @@ help: ## this list
 		/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 FORCE:
-.PHONY: all module cowscope static unit check demo matrix bench style install modules_install uninstall clean
+.PHONY: all module cowscope static unit check check-debug demo matrix bench style install modules_install uninstall clean
 .PHONY: help need-libs FORCE
 
 -include $(OBJS:.o=.d)

@@ -128,19 +128,25 @@ rows() { awk '!/^#/ && NF' "$kernel_list"; }
 
 all_names() { rows | awk '{ print $1 }'; }
 
-# Those that "all" means. One with more modules is only for who asks for it.
+# Those that "all" means. One with a fifth column is only for who asks for it.
 names() { rows | awk 'NF < 5 { print $1 }'; }
 
 # Those that Debian builds, with packages of their own for dkms and headers.
-stock_names() { rows | awk 'NF < 5 && $4 !~ /^linux-source-/ { print $1 }'; }
+stock_names() { rows | awk 'NF < 5 && $4 != "linux-source" { print $1 }'; }
+
+# Those that are built to complain.
+debug_names() { rows | awk 'NF >= 5 && $4 == "linux-source" { print $1 }'; }
 
 # row_field NAME N
 row_field() { rows | awk -v name="$1" -v n="$2" '$1 == name { print $n }'; }
 
-# is_built NAME: it is built here, from the package in its last column.
-is_built() { [[ $(row_field "$1" 4) == linux-source-* ]]; }
+# is_built NAME: it is built here, from Debian's source.
+is_built() { [ "$(row_field "$1" 4)" = linux-source ]; }
 
-# recipe_dir NAME: what it is built by: `config`, and `change.patch`.
+# is_debug NAME: likewise, to complain.
+is_debug() { is_built "$1" && [ -n "$(row_field "$1" 5)" ]; }
+
+# recipe_dir NAME: what it is built by: parts of a configuration, and perhaps a patch.
 recipe_dir() { echo "$kernel_list.d/$1"; }
 
 # kernel_name KERNEL: the row that KERNEL means.
@@ -250,7 +256,7 @@ list_candidates() {
 				awk -v suite="$suite" -v flavour="$flavour" -v suffix="-${name#*-}" '
 				$1 == "Package:" { package = $2 }
 				$1 == "Version:" { version = $2 }
-				NF == 0 && package == flavour {
+				NF == 0 && package ~ "^" flavour "-[0-9.]+$" {
 					print "image", suite, version suffix, version
 					print "headers", suite, version suffix, version
 				}
