@@ -40,7 +40,7 @@ slab() { value /proc/meminfo SUnreclaim; }
 
 # What the log has to say beyond the module's own line when it is loaded.
 complaints() {
-	dmesg -c | grep -vE 'cowscope: .*(rule|loading out-of-tree|module verification)|drop_caches|clocksource|tsc: ' |
+	dmesg -c | awk -f theirs.awk | grep -vE 'cowscope: .*(rule|loading out-of-tree|module verification)|drop_caches|clocksource|tsc: ' |
 		sed 's/^/# /'
 }
 

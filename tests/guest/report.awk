@@ -76,6 +76,10 @@ part == "" { next }
 END {
 	if (part != "")
 		end("none")
+	while ((getline line < said) > 0)
+		if (line ~ /: ignored: /)
+			print "# " kernel ": " line
+	close(said)
 	n = split(parts, expected, " ")
 	missing = ""
 	for (i = 1; i <= n; i++)
