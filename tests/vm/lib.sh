@@ -153,7 +153,8 @@ recipe_dir() { echo "$kernel_list.d/$1"; }
 kernel_name() {
 	if [ "$1" = newest ]; then
 		fresh_index "$candidates_minutes"
-		newest_of_rows | sort -V -k4,4 | awk 'END { print $1 }'
+		newest_of_rows | awk 'NR == FNR { stock[$1]; next } $1 in stock' <(stock_names) - |
+			sort -V -k4,4 | awk 'END { print $1 }'
 	elif [ -n "$(row_field "$1" 1)" ]; then
 		echo "$1"
 	else
