@@ -23,9 +23,14 @@ struct reader_lane {
 	u64 room, first, last;		/* ... number `first` to before `last` are there */
 };
 
-/* Moves what the batch has into the queue, as far as there is room. */
+/*
+ * Moves what the batch has into the queue, as far as there is room. An empty queue
+ * begins anew, so that no more of it is ever touched than has waited at once.
+ */
 static void take(struct reader_lane *lane)
 {
+	if (lane->first == lane->last)
+		lane->first = lane->last = 0;
 	while (lane->last - lane->first < lane->room &&
 	       ring_read(&lane->cursor, lane->end, &lane->queue[lane->last & (lane->room - 1)]))
 		lane->last++;

@@ -38,6 +38,15 @@ says() { # WHAT TEXT: in the output of the last check
 	ok $? "$1"
 }
 
+until_true() { # COMMAND...: for at most 60 s, then the script ends
+	i=0
+	until "$@" > /dev/null 2>&1; do
+		i=$((i + 1))
+		[ $i -lt 600 ] || { echo "Bail out! in vain: $*"; exit 1; }
+		sleep 0.1
+	done
+}
+
 unload() { # the module, after its last word on what it has counted
 	check "all is accounted for" 0 /root/balance "$@"
 	check "rmmod" 0 rmmod cowscope

@@ -11,15 +11,6 @@ stop() { # WHY: the story cannot go on
 	exit 1
 }
 
-until_true() { # COMMAND...: for at most 60 s
-	i=0
-	until "$@" > /dev/null 2>&1; do
-		i=$((i + 1))
-		[ $i -lt 600 ] || stop "in vain: $*"
-		sleep 0.1
-	done
-}
-
 # recorded: this script with the argument `story`, under record. Then there are
 #   log      what it said
 #   report   the report as JSON

@@ -23,15 +23,6 @@ counter() { # NAME
 	sed -n "s/^$1 //p" $debug/stats
 }
 
-until_true() { # COMMAND...: for at most 60 s
-	i=0
-	until "$@" > /dev/null 2>&1; do
-		i=$((i + 1))
-		[ $i -lt 1200 ] || bail "in vain: $*"
-		sleep 0.05
-	done
-}
-
 # wait_for N: until so many records more are written.
 # shellcheck disable=SC2317
 has_written() { [ "$(counter ring.written)" -ge "$1" ]; }

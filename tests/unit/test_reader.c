@@ -6,33 +6,7 @@
 #include <stdlib.h>
 
 #include "device.h"
-
-#define CPUS	3
-#define SIZE	8
-#define TASKS	16
-
-static struct {
-	struct cowscope_task task[TASKS];
-	struct {
-		struct cowscope_ring ring;
-		u64 pad[7];
-		struct cowscope_record record[SIZE];
-	} cpu[CPUS];
-} map;
-
-static struct device device = {
-	.fd = -1,
-	.info = {
-		.cpus = CPUS,
-		.ring_records = SIZE,
-		.tasks = TASKS,
-		.map_size = sizeof(map),
-		.rings_offset = offsetof(typeof(map), cpu),
-		.ring_stride = sizeof(map.cpu[0]),
-		.ring_data_offset = offsetof(typeof(map.cpu[0]), record),
-	},
-	.map = &map,
-};
+#include "memory_device.h"
 
 static int setup(void **state)
 {

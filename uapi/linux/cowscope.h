@@ -505,7 +505,8 @@ struct cowscope_info {
  * MIRROR or MARK either, which are recorded while probes are disarmed. Each may be
  * given twice, and after any other. ENABLE and COUNT fail with the error of the core
  * probe (ENOENT, EINVAL) if that cannot be armed, see debugfs cowscope/probes, and with
- * EBUSY if kernel.ftrace_enabled is 0, which the kernel refuses to set while they are armed.
+ * EBUSY if kernel.ftrace_enabled is 0, which the kernel refuses to set while they are armed;
+ * with ENOMEM if there is no memory to arm one of them. Then none is armed.
  *
  * FOLLOW records only what the process of thread `pid` (in the caller's pid
  * namespace) and its descendants do, or what is done to their memory; given
