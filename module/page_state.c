@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <asm/cpufeature.h>
 #include "compat/folio.h"
 #include "compat/mm.h"
 #include "page_state.h"
@@ -382,7 +383,8 @@ static unsigned long all_alone(const pte_t *table, unsigned long pages, pte_t fi
 	pteval_t like = native_pte_val(first) & PTE_FLAGS_MASK;
 	const pte_t *pte = table, *end = table + pages;
 
-	if (!page_state_plain(first))
+	/* A Xen PV guest's entries have machine frame numbers, which pte_pfn() translates. */
+	if (!page_state_plain(first) || cpu_feature_enabled(X86_FEATURE_XENPV))
 		return 0;
 	while (pte + 8 <= end && alone(pte, like) && alone(pte + 1, like) &&
 	       alone(pte + 2, like) && alone(pte + 3, like) && alone(pte + 4, like) &&
