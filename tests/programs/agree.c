@@ -4,8 +4,8 @@
  * agree FILE COMMAND [ARGUMENT]...
  *
  * FILE gets whether they agree, as KTAP; FILE.trace the kernel's own trace, a
- * line for each call of a probed function and where a process unmaps memory. The
- * exit status is the command's.
+ * line for each call of a probed function and where somebody gives references back
+ * late. The exit status is the command's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,31 +17,50 @@
 #include "tap.h"
 
 /*
- * When a process unmaps memory, from the first entry that it clears to the last
- * reference that it gives back. Not every kernel has all of these functions.
+ * When somebody gives references back late: from the first entry that a process
+ * unmaps to the last reference that it gives back; and while the pages in an LRU
+ * cache are put on their lists, all of them before the cache drops the first. Not
+ * every kernel has all of these functions.
  */
-static const char *const unmaps[] = {
+static const char *const spans[] = {
 	"p:guest/guest_unmap tlb_gather_mmu\n",
 	"p:guest/guest_unmap tlb_gather_mmu_fullmm\n",
 	"p:guest/guest_unmap tlb_gather_mmu_vma\n",
 	"r:guest/guest_unmapped tlb_finish_mmu\n",
+	"p:guest/guest_lru folio_batch_move_lru\n",
+	"r:guest/guest_lru_done folio_batch_move_lru\n",
+	"p:guest/guest_lru __pagevec_lru_add\n",
+	"r:guest/guest_lru_done __pagevec_lru_add\n",
 };
 
-static void unmaps_begin(void)
+static const char *const span_events[] = {
+	"guest_unmap", "guest_unmapped", "guest_lru", "guest_lru_done",
+};
+
+static void spans_begin(void)
 {
-	for (unsigned int i = 0; i < sizeof(unmaps) / sizeof(*unmaps); i++)
-		write_file(TRACING "kprobe_events", unmaps[i]);
-	if (!write_file(TRACING "trace_clock", "mono") ||
-	    !write_file(TRACING "events/guest/guest_unmap/enable", "1") ||
-	    !write_file(TRACING "events/guest/guest_unmapped/enable", "1"))
-		tap_bail("no kprobe event where memory is unmapped: %s", strerror(errno));
+	char path[80];
+
+	for (unsigned int i = 0; i < sizeof(spans) / sizeof(*spans); i++)
+		write_file(TRACING "kprobe_events", spans[i]);
+	if (!write_file(TRACING "trace_clock", "mono"))
+		tap_bail("the kernel's trace has no clock \"mono\": %s", strerror(errno));
+	for (unsigned int i = 0; i < sizeof(span_events) / sizeof(*span_events); i++) {
+		snprintf(path, sizeof(path), TRACING "events/guest/%s/enable", span_events[i]);
+		if (!write_file(path, "1"))
+			tap_bail("no kprobe event %s: %s", span_events[i], strerror(errno));
+	}
 }
 
-static void unmaps_end(void)
+static void spans_end(void)
 {
+	char line[80];
+
 	write_file(TRACING "events/guest/enable", "0");
-	write_file(TRACING "kprobe_events", "-:guest/guest_unmap\n");
-	write_file(TRACING "kprobe_events", "-:guest/guest_unmapped\n");
+	for (unsigned int i = 0; i < sizeof(span_events) / sizeof(*span_events); i++) {
+		snprintf(line, sizeof(line), "-:guest/%s\n", span_events[i]);
+		write_file(TRACING "kprobe_events", line);
+	}
 }
 
 /* Room for some hundred thousand lines a CPU. */
@@ -104,7 +123,7 @@ int main(int argc, char **argv)
 	if (!write_file(TRACING "buffer_size_kb", BUFFER_KB))
 		tap_bail("no room for the kernel's trace: %s", strerror(errno));
 	sums_begin(fd);
-	unmaps_begin();
+	spans_begin();
 	sums_read(fd, &rings, &start);
 
 	kill(pid, SIGCONT);
@@ -113,7 +132,7 @@ int main(int argc, char **argv)
 	sums_read(fd, &rings, &end);
 	copy_trace(trace);
 	tap_eq(overrun(rings.info.cpus), 0, "the kernel's own trace is whole");
-	unmaps_end();
+	spans_end();
 	sums_end();
 	sums_check(fd, &start, &end, false);
 	tap_end();

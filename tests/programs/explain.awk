@@ -13,7 +13,9 @@
 #                or it was held when it was write-protected, and a record says so; or
 #                the write comes
 #                through ptrace, which leaves the page in the LRU cache that activates
-#                pages (FOLL_TOUCH), and that keeps a reference; or it is a page of a
+#                pages (FOLL_TOUCH), and that keeps a reference; or an LRU cache is
+#                emptied elsewhere: it drops its references when all its pages are
+#                on their lists; or it is a page of a
 #                thread named in the variable `direct`, which uses O_DIRECT
 #   superfluous  a large folio, whose references are those of all its mappings; or
 #                a page on no LRU list, which an LRU cache still holds
@@ -52,6 +54,24 @@ function overlap(from, to, other_from, other_to) {
 	return other_from <= to + 2e-6 && from <= other_to + 2e-6
 }
 
+# PID has done at TIME what it began at since[WHAT, PID].
+function span(what, pid, time,    i) {
+	if (!((what, pid) in since))
+		return
+	i = ++spans[what]
+	span_pid[what, i] = pid
+	span_from[what, i] = since[what, pid]
+	span_to[what, i] = time
+}
+
+# Whether another process than PID did WHAT at some time between FROM and TO.
+function meanwhile(what, pid, from, to,    i) {
+	for (i = 1; i <= spans[what]; i++)
+		if (span_pid[what, i] != pid && overlap(from, to, span_from[what, i], span_to[what, i]))
+			return 1
+	return 0
+}
+
 FILENAME ~ /trace$/ {
 	if (!match($0, / [0-9]+[.][0-9]+: /))
 		next
@@ -59,13 +79,13 @@ FILENAME ~ /trace$/ {
 	match($0, /-[0-9]+ +\[/)
 	pid = substr($0, RSTART + 1) + 0
 	if (/ guest_unmap: /)
-		since[pid] = time
-	else if (/ guest_unmapped: / && pid in since) {
-		unmaps++
-		unmap_pid[unmaps] = pid
-		unmap_from[unmaps] = since[pid]
-		unmap_to[unmaps] = time
-	}
+		since["unmap", pid] = time
+	else if (/ guest_lru: /)
+		since["lru", pid] = time
+	else if (/ guest_unmapped: /)
+		span("unmap", pid, time)
+	else if (/ guest_lru_done: /)
+		span("lru", pid, time)
 	next
 }
 
@@ -106,15 +126,16 @@ END {
 		} else if (("," value("page_flags") ",") ~ /,locked,/) {
 			why = "maybe_lost: somebody has locked the folio"
 		} else {
-			for (i = 1; i <= unmaps && why == ""; i++)
-				if (unmap_pid[i] != pid && overlap(from, to, unmap_from[i], unmap_to[i]))
-					why = "maybe_lost: another process unmaps"
+			if (meanwhile("unmap", pid, from, to))
+				why = "maybe_lost: another process unmaps"
 			group = int(pfn / 512)
 			for (i = 1; i <= copies[group] && why == ""; i++)
 				if (copy_pid[group, i] != pid &&
 				    int(copy_pfn[group, i] / 2 ^ order) == int(pfn / 2 ^ order) &&
 				    overlap(from, to, copy_from[group, i], copy_to[group, i]))
 					why = "maybe_lost: another fault on the folio"
+			if (why == "" && meanwhile("lru", pid, from, to))
+				why = "maybe_lost: an LRU cache is emptied"
 			if (why == "" && index(" " direct " ", " " pid " "))
 				why = "maybe_lost: O_DIRECT is under way"
 		}
