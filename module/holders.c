@@ -14,7 +14,7 @@
 
 #define LOST_LISTED	16		/* pin_lost records of one fault */
 
-struct hlist_head *holders_hash __read_mostly;
+struct holders_bucket *holders_hash __read_mostly;
 static DEFINE_SPINLOCK(hash_lock);
 atomic_long_t holders_pages;
 
@@ -30,22 +30,31 @@ void holders_exit(void)
 	kvfree(holders_hash);
 }
 
-void holders_add(struct held_page *node, struct holder *holder, struct page *page,
-		 unsigned long addr)
+int holders_add(struct held_page *node, struct holder *holder, struct page *page,
+		unsigned long addr)
 {
+	struct holders_bucket *bucket = holders_bucket(page_to_pfn(page));
+	int err = -ENOSPC;
+
 	node->holder = holder;
 	node->pfn = page_to_pfn(page);
 	node->addr = addr;
-	atomic_long_inc(&holders_pages);
 	spin_lock(&hash_lock);
-	hlist_add_head_rcu(&node->hash, holders_bucket(node->pfn));
+	if (bucket->count < HOLDERS_MOST) {
+		bucket->count++;
+		atomic_long_inc(&holders_pages);
+		hlist_add_head_rcu(&node->hash, &bucket->nodes);
+		err = 0;
+	}
 	spin_unlock(&hash_lock);
+	return err;
 }
 
 void holders_remove(struct held_page *node)
 {
 	spin_lock(&hash_lock);
 	hlist_del_rcu(&node->hash);
+	holders_bucket(node->pfn)->count--;
 	spin_unlock(&hash_lock);
 	atomic_long_dec(&holders_pages);
 }
@@ -113,7 +122,8 @@ static __always_inline void each_held(unsigned long first, unsigned long nr,
 
 	rcu_read_lock();
 	for (i = 0; i < n; i++)
-		hlist_for_each_entry_rcu(node, all ? &holders_hash[i] : holders_bucket(first + i), hash)
+		hlist_for_each_entry_rcu(node, all ? &holders_hash[i].nodes :
+					 &holders_bucket(first + i)->nodes, hash)
 			if (all ? node->pfn - first < nr : node->pfn == first + i)
 				fn(node, ctx);
 	rcu_read_unlock();
@@ -169,7 +179,7 @@ static bool pinned(unsigned long pfn)
 {
 	struct held_page *node;
 
-	hlist_for_each_entry_rcu(node, holders_bucket(pfn), hash)
+	hlist_for_each_entry_rcu(node, &holders_bucket(pfn)->nodes, hash)
 		if (node->pfn == pfn && node->holder->flags & COWSCOPE_PIN_FOLL_PIN)
 			return true;
 	return false;

@@ -26,11 +26,22 @@ struct held_page {
 };
 
 #define HOLDERS_BITS	14
+/*
+ * Nodes in one place of the hash, all of which a fault may have to look at. The most
+ * pages that can be held make 64 each, so only a page that is held again and again
+ * gets there, as is the zero page.
+ */
+#define HOLDERS_MOST	4096
+
+struct holders_bucket {
+	struct hlist_head nodes;
+	unsigned int count;
+};
 
 extern atomic_long_t holders_pages;	/* that are held, by each holder */
-extern struct hlist_head *holders_hash;
+extern struct holders_bucket *holders_hash;
 
-static inline struct hlist_head *holders_bucket(unsigned long pfn)
+static inline struct holders_bucket *holders_bucket(unsigned long pfn)
 {
 	return &holders_hash[hash_long(pfn, HOLDERS_BITS)];
 }
@@ -41,15 +52,18 @@ static inline struct hlist_head *holders_bucket(unsigned long pfn)
  */
 static __always_inline bool holders_none(unsigned long pfn)
 {
-	return likely(!atomic_long_read(&holders_pages)) || hlist_empty(holders_bucket(pfn));
+	return likely(!atomic_long_read(&holders_pages)) || hlist_empty(&holders_bucket(pfn)->nodes);
 }
 
 int holders_init(void);
 void holders_exit(void);
 
-/* Makes a page that is held and mapped at @addr known as such. Does not sleep. */
-void holders_add(struct held_page *node, struct holder *holder, struct page *page,
-		 unsigned long addr);
+/*
+ * Makes a page that is held and mapped at @addr known as such. Does not sleep. ENOSPC:
+ * it would be too many for a fault to look at.
+ */
+int holders_add(struct held_page *node, struct holder *holder, struct page *page,
+		unsigned long addr);
 
 /* ... and no longer. */
 void holders_remove(struct held_page *node);

@@ -43,14 +43,18 @@ struct mirror {
 	} mapped[];
 };
 
-static void map(struct mirror *m, unsigned long nth, struct page *page,
-		struct reference *reference)
+/* Takes over the page, and the reference if it succeeds. */
+static int map(struct mirror *m, unsigned long nth, struct page *page,
+	       struct reference *reference)
 {
-	m->mapped[nth] = (struct mapped){ page, reference };
-	if (reference)
-		holders_add(&reference->node, m->holder, page, m->addr + nth * PAGE_SIZE);
-	else
+	int err = reference ? holders_add(&reference->node, m->holder, page,
+					  m->addr + nth * PAGE_SIZE) : 0;
+
+	if (!err)
+		m->mapped[nth] = (struct mapped){ page, reference };
+	if (err || !reference)
 		put_page(page);
+	return err;
 }
 
 static void unmap(struct mirror *m, unsigned long nth)
@@ -117,6 +121,8 @@ static bool invalidate(struct mmu_interval_notifier *notifier,
 			continue;
 		unmap(m, i);
 		dropped++;
+		if (mmu_notifier_range_blockable(range))
+			cond_resched();
 	}
 	if (release)
 		m->gone = true;
@@ -167,8 +173,9 @@ static int fault(struct mirror *m, unsigned long nth)
 		if (mmu_interval_read_retry(&m->notifier, seq) || m->mapped[nth].page) {
 			put_page(page);
 		} else {
-			map(m, nth, page, reference);
-			reference = NULL;
+			got = map(m, nth, page, reference);
+			if (!got)
+				reference = NULL;
 		}
 		mutex_unlock(&m->lock);
 	}

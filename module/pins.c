@@ -177,18 +177,32 @@ static void put_held(struct pin *pin, u32 flags)
 		pin_pages_put(flags, pin->pages, pin->count);
 }
 
-static void known(struct pin *pin, bool on)
+/* Of the first @count pages; a mirror does that itself. */
+static void unknown(struct pin *pin, unsigned long count)
 {
 	unsigned long i;
 
-	for (i = 0; !pin->mirror && i < pin->count; i++) {
-		if (on)
-			holders_add(&pin->nodes[i], &pin->holder, pin->pages[i],
-				    pin->addr + i * PAGE_SIZE);
-		else
-			holders_remove(&pin->nodes[i]);
+	for (i = 0; !pin->mirror && i < count; i++) {
+		holders_remove(&pin->nodes[i]);
 		cond_resched();
 	}
+}
+
+static int known(struct pin *pin)
+{
+	unsigned long i;
+	int err;
+
+	for (i = 0; !pin->mirror && i < pin->count; i++) {
+		err = holders_add(&pin->nodes[i], &pin->holder, pin->pages[i],
+				  pin->addr + i * PAGE_SIZE);
+		if (err) {
+			unknown(pin, i);
+			return err;
+		}
+		cond_resched();
+	}
+	return 0;
 }
 
 int pins_take(struct pin_set *set, struct cowscope_pin *arg)
@@ -217,11 +231,13 @@ int pins_take(struct pin_set *set, struct cowscope_pin *arg)
 		err = -ENOSPC;
 		goto err_locked;
 	}
+	err = known(pin);
+	if (err)
+		goto err_locked;
 	set->count++;
 	mutex_lock(&all_lock);
 	list_add_tail(&pin->in_all, &all);
 	mutex_unlock(&all_lock);
-	known(pin, true);
 	list_add_tail(&pin->in_set, &set->pins);
 	arg->id = pin->holder.id;
 	record_pin(pin, COWSCOPE_EVENT_PIN);
@@ -258,7 +274,7 @@ static void withdraw(struct pin_set *set, struct pin *pin)
 	mutex_lock(&all_lock);
 	list_del(&pin->in_all);
 	mutex_unlock(&all_lock);
-	known(pin, false);
+	unknown(pin, pin->count);
 	record_pin(pin, COWSCOPE_EVENT_UNPIN);
 	kref_put(&pin->refs, pin_release);
 }

@@ -125,6 +125,30 @@ static void limits(void)
 	munmap(mem, PAGE);
 }
 
+/* All of this memory is the zero page. */
+static void one_page_limit(void)
+{
+	size_t length = 4096 * PAGE;
+	int other = dev_open(), id;
+	struct cowscope_mirror mirror = { .size = sizeof(mirror), .flags = COWSCOPE_MIRROR_GET,
+		.length = length + PAGE };
+	char *mem = mmap(NULL, 2 * length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	madvise(mem, 2 * length, MADV_NOHUGEPAGE);
+	tap_eq(dev_pin(other, 0, mem, length + PAGE), -ENOSPC, "one page 4097 times: ENOSPC");
+	mirror.addr = (uintptr_t)mem;
+	tap_eq(dev(other, COWSCOPE_MIRROR, &mirror), -ENOSPC, "by a mirror likewise");
+	tap_eq(pins_listed(), 0, "and nothing is left of either");
+	tap_eq(memlock(0), 0, "nor charged");
+	id = dev_pin(other, 0, mem, length);
+	tap_ok(id > 0, "4096 times");
+	tap_eq(dev_pin(other, 0, mem + length, PAGE), -ENOSPC, "once more: ENOSPC");
+	dev_unpin(other, id);
+	tap_ok(dev_pin(other, 0, mem + length, PAGE) > 0, "not when these are returned");
+	close(other);
+	munmap(mem, 2 * length);
+}
+
 static void privileges(void)
 {
 	struct cowscope_page page;
@@ -250,6 +274,7 @@ int main(void)
 	memlock_limit();
 	mapping_keeps_pins();
 	limits();
+	one_page_limit();
 	close(fd);
 	return tap_end();
 }

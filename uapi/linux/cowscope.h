@@ -599,9 +599,10 @@ struct cowscope_stats {
  *
  * EINVAL: addr or length not a multiple of the page size, length 0, LONGTERM
  * without FOLL_PIN. ENOMEM: over RLIMIT_MEMLOCK, or out of memory. EFAULT: not
- * all of the range can be had. ENOSPC: over 1024 pins in this open file, or
- * over 2^20 pages in all. Others as of get_user_pages(9). Sleeps, takes
- * mmap_lock of the caller for reading.
+ * all of the range can be had. ENOSPC: over 1024 pins in this open file, over
+ * 2^20 pages in all, or one page over some 4000 times, as the zero page is in memory
+ * that was never written: a fault looks at each holder of its page. Others as of
+ * get_user_pages(9). Sleeps, takes mmap_lock of the caller for reading.
  */
 #define COWSCOPE_PIN_FOLL_PIN	(1U << 0)
 #define COWSCOPE_PIN_WRITE	(1U << 1)
@@ -679,8 +680,8 @@ struct cowscope_hold {
  * EOPNOTSUPP: a kernel without CONFIG_MMU_NOTIFIER. EINVAL: KEEP without GET.
  * EINTR: also of a signal that is not fatal, as the first mirror of a process takes
  * all locks of its mm. Others as of PIN. READ and WRITE also: EFAULT: the page cannot be had, or not to
- * write, or only by a userfaultfd handler, for which no device waits here. EPERM:
- * WRITE without COWSCOPE_MIRROR_WRITE. Sleeps, takes mmap_lock of the caller
+ * write, or only by a userfaultfd handler, for which no device waits here. ENOSPC: it
+ * is held too often already. EPERM: WRITE without COWSCOPE_MIRROR_WRITE. Sleeps, takes mmap_lock of the caller
  * for writing, then of the mirrored memory for reading.
  */
 #define COWSCOPE_MIRROR_WRITE	COWSCOPE_PIN_WRITE
