@@ -140,6 +140,16 @@ const char *device_error(int err)
 	return text;
 }
 
+bool kprobes_off(void)
+{
+	FILE *file = fopen(KPROBES_ENABLED, "re");
+	int c = file ? fgetc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	return c == '0';
+}
+
 int device_switch(struct device *d, unsigned int to)
 {
 	static const enum cowscope_control_op ops[] = {
@@ -149,6 +159,8 @@ int device_switch(struct device *d, unsigned int to)
 	};
 	int err;
 
+	if (to != COWSCOPE_RECORDING_OFF && kprobes_off())
+		return fail("nothing can be recorded while kprobes are off: echo 1 > " KPROBES_ENABLED);
 	if (to == d->recording)
 		return EXIT_SUCCESS;
 	err = to < ARRAY_SIZE(ops) ? device_control(d, ops[to], 0) : -EINVAL;

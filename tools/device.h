@@ -80,12 +80,18 @@ int device_map(struct device *d);
  */
 int device_control(const struct device *d, enum cowscope_control_op op, u32 value);
 
+#define KPROBES_ENABLED "/sys/kernel/debug/kprobes/enabled"
+
+/* Has somebody switched off all kprobes? The module is not told. */
+bool kprobes_off(void);
+
 /**
  * device_switch - switch recording, if that is not how it is
  * @d: the device; .info.enabled is what to switch back to
  * @to: enum cowscope_recording
  *
- * Returns 0, or an exit status after saying why not.
+ * Returns 0, or an exit status after saying why not: also if that is how it is, but
+ * kprobes are off.
  */
 int device_switch(struct device *d, unsigned int to);
 

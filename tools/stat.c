@@ -247,8 +247,8 @@ static int count(struct counter *c, const char *name)
 	if (!status)
 		status = filter_begin(&c->filter, d);
 	/* The counters go on when records are written, too. */
-	if (!status && d->info.enabled == COWSCOPE_RECORDING_OFF)
-		status = device_switch(d, COWSCOPE_RECORDING_COUNT);
+	if (!status)
+		status = device_switch(d, d->info.enabled ? d->info.enabled : COWSCOPE_RECORDING_COUNT);
 	if (status)
 		return status;
 	c->before = device_stats(d);

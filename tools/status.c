@@ -213,6 +213,7 @@ static void status_json(const struct cowscope_info *info, const char *release, c
 			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_ON));
 	json_object_object_add(object, "counting",
 			       json_object_new_boolean(info->enabled == COWSCOPE_RECORDING_COUNT));
+	json_object_object_add(object, "kprobes", json_object_new_boolean(!kprobes_off()));
 	describe_filter(filter, sizeof(filter));
 	json_add(object, "filter", strcmp(filter, "none") ? filter : NULL);
 	read_gup_test(gup_test, sizeof(gup_test));
@@ -236,6 +237,9 @@ static void status_text(const struct cowscope_info *info, const char *release, c
 	printf("module     %s%s, recording is %s%s%s\n", info->version,
 	       strcmp(info->version, COWSCOPE_VERSION) ? " (the command is " COWSCOPE_VERSION ")" : "",
 	       color_on(paints[state]), states[state], color_off(paints[state]));
+	if (kprobes_off())
+		printf("kprobes    %soff, so nothing is seen: echo 1 > " KPROBES_ENABLED "%s\n",
+		       color_on(COLOR_BAD), color_off(COLOR_BAD));
 	printf("kernel     %s, %s: %s\n", release,
 	       kernel_supported() ? "one of those supported" : "not one of those supported",
 	       kernel_list());
