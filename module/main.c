@@ -3,6 +3,8 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/utsname.h>
+#include "compat/mm.h"
 #include "debugfs.h"
 #include "device.h"
 #include "fault.h"
@@ -29,6 +31,10 @@ static bool gup_test = true;
 module_param(gup_test, bool, 0444);
 MODULE_PARM_DESC(gup_test, "the file of the kernel's own selftests, /sys/kernel/debug/gup_test, if the kernel has none (default Y)");
 
+static bool untested;
+module_param(untested, bool, 0444);
+MODULE_PARM_DESC(untested, "load on a kernel that cowscope was not tested on, too (default N)");
+
 static int __init failed(int err, const char *why)
 {
 	pr_err("%s (error %d)\n", why, err);
@@ -43,6 +49,11 @@ static int __init cowscope_init(void)
 	if (enable >= ARRAY_SIZE(says)) {
 		pr_err("enable=%u is neither 0 (off) nor 1 (record) nor 2 (count)\n", enable);
 		return -EINVAL;
+	}
+	if (!COMPAT_TESTED && !untested) {
+		pr_err("not tested on Linux %s, where probed functions may have other arguments: what is recorded may be wrong and a fault may oops; untested=1 loads it all the same\n",
+		       utsname()->release);
+		return -EOPNOTSUPP;
 	}
 	err = ring_init(ring_records);
 	if (err)

@@ -20,6 +20,16 @@
 #error "cowscope does not know this kernel; tests/kernels lists those that it supports"
 #endif
 
+/*
+ * The others may give static functions other arguments, which nothing here can check:
+ * a handler would follow a wrong pointer within a fault.
+ */
+#ifndef COMPAT_TESTED
+#define COMPAT_TESTED \
+	(COMPAT_BETWEEN(5, 10, 5, 11) || COMPAT_BETWEEN(6, 1, 6, 2) || \
+	 COMPAT_BETWEEN(6, 12, 6, 13) || COMPAT_BETWEEN(7, 2, 7, 4))
+#endif
+
 /* Any FOLL_PIN in this mm, ever. */
 static inline bool compat_mm_has_pinned(struct mm_struct *mm)
 {
