@@ -61,11 +61,19 @@ static __always_inline pteval_t differ(const struct fault *f, pte_t after)
 	return unlikely(differ & PTE_PFN_MASK) ? (differ & PTE_FLAGS_MASK) | MOVED : differ;
 }
 
+/* Is it what differ() said? Where the page stays that needs one comparison. */
+static __always_inline bool same_change(const struct precedent *p, const struct fault *f,
+					pte_t after)
+{
+	return likely(p->differ == (native_pte_val(f->pte) ^ native_pte_val(after))) ||
+	       (p->differ & MOVED && p->differ == differ(f, after));
+}
+
 static __always_inline bool applies(const struct precedent *p, const struct fault *f,
 				    pte_t after, vm_fault_t ret)
 {
 	return p->words.counts == f->words.counts && p->words.flags == f->words.flags &&
-	       p->differ == differ(f, after) && p->k == in_force() &&
+	       same_change(p, f, after) && p->k == in_force() &&
 	       p->j.end.ret == (u16)(__force unsigned int)ret;
 }
 
