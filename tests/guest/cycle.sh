@@ -4,6 +4,9 @@
 # Runs in a guest: loads the module, uses it, unloads it, $CYCLES times, while
 # processes fault and fork. Nothing may be left, nothing said.
 
+# shellcheck source=tests/guest/kit.sh
+. ./kit.sh
+
 cycles=${1:-${CYCLES:-50}}
 module=/lib/cowscope/cowscope.ko
 pins=/sys/kernel/debug/cowscope/pins
@@ -31,23 +34,10 @@ less() { # NUMBER LIMIT WHAT
 	fi
 }
 
-# value FILE NAME
-value() { sed -n "s/^$2:* *\([0-9]*\).*/\1/p" "$1"; }
-
-# What the kernel keeps, in kB.
-vmalloc() { value /proc/meminfo VmallocUsed; }
-slab() { value /proc/meminfo SUnreclaim; }
-
 # What the log has to say beyond the module's own line when it is loaded.
 complaints() {
 	dmesg -c | awk -f theirs.awk | grep -vE 'cowscope: .*(rule|loading out-of-tree|module verification)|drop_caches|clocksource|tsc: ' |
 		sed 's/^/# /'
-}
-
-# Pins that the kernel counts, of all processes.
-held() {
-	echo 1 >/proc/sys/vm/stat_refresh
-	echo $(($(value /proc/vmstat nr_foll_pin_acquired) - $(value /proc/vmstat nr_foll_pin_released)))
 }
 
 start_load() {
@@ -63,12 +53,6 @@ end_load() {
 		not_ok "the load read what it wrote"
 	fi
 	cat /tmp/load
-}
-
-settle() {
-	sync
-	echo 3 >/proc/sys/vm/drop_caches
-	sleep 1
 }
 
 # The programs say what failed; here it matters only whether.
@@ -114,7 +98,7 @@ cycle() {
 		not_ok "cycle $i: rmmod"
 		return
 	fi
-	pinned=$(held)
+	pinned=$(foll_pins)
 	[ "$pinned" = 0 ] || not_ok "cycle $i: $pinned pins are left"
 	said=$(complaints)
 	if [ -n "$said" ]; then

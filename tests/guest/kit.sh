@@ -52,6 +52,24 @@ unload() { # the module, after its last word on what it has counted
 	check "rmmod" 0 rmmod cowscope
 }
 
+# value FILE NAME
+value() { sed -n "s/^$2:* *\([0-9]*\).*/\1/p" "$1"; }
+
+# What the kernel keeps, in kB.
+vmalloc() { value /proc/meminfo VmallocUsed; }
+slab() { value /proc/meminfo SUnreclaim; }
+
+settle() { # before that is looked at
+	sync
+	echo 3 > /proc/sys/vm/drop_caches
+	sleep 1
+}
+
+foll_pins() { # that the kernel counts, of all processes
+	echo 1 > /proc/sys/vm/stat_refresh
+	echo $(($(value /proc/vmstat nr_foll_pin_acquired) - $(value /proc/vmstat nr_foll_pin_released)))
+}
+
 include() { # FILE: the checks of a program, as if they were made here
 	while read -r line; do
 		case $line in

@@ -19,6 +19,36 @@ load_module() { # [PARAMETER]...
 	cowscope status > out 2>&1 || bail "cowscope status: $(cat out)"
 }
 
+# What the module has counted, as the columns of doc/stress.md: write faults on pages
+# present, records, events that a filter left out before or after the call, and events
+# that could not be followed or written.
+sums='{ split($1, name, ".") }
+	name[1] ~ /^cow_fault(_pmd|_hugetlb)?$/ && name[2] ~ /^(entered|missed)$/ { faults += $2 }
+	name[1] == "recorded" { recorded += $2 }
+	name[2] == "filtered" || name[1] == "unrecorded" { filtered += $2 }
+	name[2] == "missed" || name[2] == "skipped" || $1 == "ring.dropped" { missed += $2 }
+	END { print faults + 0, recorded + 0, filtered + 0, missed + 0 }'
+add_counts() { busybox awk "$sums" $debug/stats >> counts; }
+
+end_module() { # [cut_off]
+	add_counts
+	unload "$@"
+}
+
+# One line of doc/stress.md, for tests/stress/run: of all modules since the last one.
+# Lost is what readers say that they did not get; - if there were none.
+table() { # WHAT TRIES COMMAND
+	busybox awk -v what="$1" -v tries="$2" -v lost="${total_lost:--}" -v command="$3" '
+		{ for (i = 1; i <= 4; i++) sum[i] += $i }
+		END {
+			printf "# table | %s | %s |", what, tries
+			for (i = 1; i <= 4; i++) printf " %d |", sum[i]
+			printf " %s | `%s` |\n", lost, command
+		}' counts
+	rm counts
+	total_lost=
+}
+
 counter() { # NAME
 	sed -n "s/^$1 //p" $debug/stats
 }
@@ -52,7 +82,7 @@ end_load() {
 # What the kernel's log has beyond what it says of any module and processor, and of
 # what stress-ng does.
 silent() {
-	dmesg -c | grep -vE 'stress-ng|cowscope: .*(rule|loading out-of-tree|module verification)|smpboot:|drop_caches|clocksource|tsc: |IRQ|numa_|microcode|x86: |kvm-clock|masked|CPU [0-9] is now offline|Booting Node' > out
+	dmesg -c | grep -vE 'stress-ng|cowscope: .*(rule|cannot be probed|no recording|loading out-of-tree|module verification)|smpboot:|drop_caches|clocksource|tsc: |IRQ|numa_|microcode|x86: |kvm-clock|masked|CPU [0-9] is now offline|Booting Node' > out
 	[ ! -s out ]
 	ok $? "the kernel's log is silent"
 }
@@ -135,6 +165,7 @@ recorded() {
 	grown=$(($(counter ring.written) - before))
 	cowscope --json report recording > report 2> out
 	ok $? "$name: the recording can be read"
+	total_lost=$((${total_lost:-0} + $(total lost)))
 	cowscope trace recording 2> out | wc -l > counted
 	echo "$grown written, $(total records) in the file, $(cat counted) lines of it, $(total lost) lost," \
 		"$(total missed) missed" > out
