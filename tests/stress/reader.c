@@ -24,14 +24,19 @@ static const char *const leave[] = {
 	TRACING "available_events", TRACING "enabled_functions", "/sys/kernel/debug/kprobes/list",
 };
 
-static volatile sig_atomic_t stop;
-static unsigned long opened, got;
+static int stop;
+static unsigned long opened, got, left_out;
 static int seat[SEATS];
 static bool sits;
 
+static bool stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
 static void ended(int sig)
 {
-	stop = 1;
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 }
 
 static void read_on(int fd, int times)
@@ -42,12 +47,26 @@ static void read_on(int fd, int times)
 		got++;
 }
 
+/*
+ * 5.10.262 and 6.1.192 free a module's memory without telling who has the format of
+ * one of its events open (f_start() in kernel/trace/trace_events.c), and the next read
+ * is an oops. 6.12 looks whether the event is still there.
+ */
+static bool dangerous(const char *name)
+{
+	return !strcmp(name, "format") && !kernel_has(6, 12);
+}
+
 static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	int fd;
 
-	if (stop || type != FTW_F)
-		return stop;
+	if (stopped() || type != FTW_F)
+		return stopped();
+	if (dangerous(path + ftw->base)) {
+		left_out++;
+		return 0;
+	}
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -80,7 +99,7 @@ int main(int argc, char **argv)
 		walk(leave, sizeof(leave) / sizeof(*leave));
 		puts("sitting");
 		fflush(stdout);
-		while (!stop)
+		while (!stopped())
 			usleep(20000);
 		for (i = 0; i < opened && i < SEATS; i++)
 			read_on(seat[i], 4);
@@ -88,10 +107,12 @@ int main(int argc, char **argv)
 	}
 	if (nice(19) < 0)
 		tap_bail("nice");
-	while (!stop) {
+	while (!stopped()) {
 		walk(keep, sizeof(keep) / sizeof(*keep));
 		walk(leave, sizeof(leave) / sizeof(*leave));
 	}
 	printf("# reader: %lu files opened, %lu times something read\n", opened, got);
+	if (left_out)
+		puts("# reader: left out: format");
 	return !opened || !got;
 }
