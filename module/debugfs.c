@@ -230,14 +230,15 @@ static int probes_show(struct seq_file *m, void *unused)
 		const struct probe *p = probes[i];
 		const char *symbol = READ_ONCE(p->symbol);
 		const char *state = "off";
+		int error = READ_ONCE(p->error);
 
 		if (symbol)
 			state = "armed";
-		else if (p->error)
-			state = p->error == -ENOENT ? "absent" : "failed";
+		else if (error)
+			state = error == -ENOENT ? "absent" : "failed";
 		seq_printf(m, "%-20s %-8s %-26s %-12s %6llu %5d %s\n", p->name, state,
 			   symbol ? symbol : p->symbols[0], cowscope_event_name(p->event),
-			   probe_missed(p), p->error, p->sees);
+			   probe_missed(p), error, p->sees);
 	}
 	seq_puts(m, "\nprobe                inlined                    hides\n");
 	for (i = 0; i < ARRAY_SIZE(compat_hidden); i++)

@@ -102,19 +102,22 @@ static int arm_symbol(struct probe *p, const char *symbol)
 static void arm(struct probe *p)
 {
 	const char *const *symbol = p->symbols;
+	int err;
 
 	do {
-		p->error = hide && !strcmp(hide, *symbol) ? -ENOENT : arm_symbol(p, *symbol);
-		p->symbol = p->error ? NULL : *symbol;
-	} while (p->error == -ENOENT && *++symbol);
+		err = hide && !strcmp(hide, *symbol) ? -ENOENT : arm_symbol(p, *symbol);
+	} while (err == -ENOENT && *++symbol);
+	WRITE_ONCE(p->symbol, err ? NULL : *symbol);
+	WRITE_ONCE(p->error, err);
 }
 
 static u64 missed_now(const struct probe *p)
 {
-	if (!p->symbol)
+	if (!READ_ONCE(p->symbol))
 		return 0;
 	/* What kprobes of others on the function miss counts for a disabled one, too. */
-	return (p->entry ? (u64)p->rp.nmissed : 0) + (p->hooked ? 0 : p->kp.nmissed);
+	return (p->entry ? (u64)READ_ONCE(p->rp.nmissed) : 0) +
+	       (READ_ONCE(p->hooked) ? 0 : READ_ONCE(p->kp.nmissed));
 }
 
 static void disarm(struct probe *p)
@@ -124,9 +127,9 @@ static void disarm(struct probe *p)
 	if (p->hooked)
 		compat_unhook(&p->ops);
 	unregister(p);
-	p->missed += missed_now(p);
-	p->cut_off += stats_in_flight(p);
-	p->symbol = NULL;
+	WRITE_ONCE(p->missed, p->missed + missed_now(p));
+	WRITE_ONCE(p->cut_off, p->cut_off + stats_in_flight(p));
+	WRITE_ONCE(p->symbol, NULL);
 }
 
 static void disarm_all(void)
@@ -196,7 +199,7 @@ enum cowscope_recording probes_recording(void)
 
 u64 probe_missed(const struct probe *p)
 {
-	return p->missed + missed_now(p);
+	return READ_ONCE(p->missed) + missed_now(p);
 }
 
 u32 probes_events(void)
@@ -208,11 +211,11 @@ u32 probes_events(void)
 	if (IS_ENABLED(CONFIG_MMU_NOTIFIER))
 		events |= 1u << COWSCOPE_EVENT_MIRROR;
 	for (i = 0; i < PROBES; i++)
-		if (!probes[i]->error)
+		if (!READ_ONCE(probes[i]->error))
 			events |= 1u << probes[i]->event;
-	if (!probe_cow_fault.error)
+	if (!READ_ONCE(probe_cow_fault.error))
 		events |= 1u << COWSCOPE_EVENT_PIN_LOST;
-	if (!probe_clear_refs_range.error || !probe_pagemap_scan_range.error)
+	if (!READ_ONCE(probe_clear_refs_range.error) || !READ_ONCE(probe_pagemap_scan_range.error))
 		events |= 1u << COWSCOPE_EVENT_WRPROTECT;
 	return events;
 }

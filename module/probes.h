@@ -52,7 +52,8 @@ enum probe_id {
  *	never seen
  * @hooked: by @ops; the kprobe is disabled, and only there for address and return
  *
- * Handlers run with preemption off; they count each call in struct stats.
+ * Handlers run with preemption off; they count each call in struct stats. What is
+ * counted and told of a probe is read without the lock that it is switched under.
  */
 struct probe {
 	enum probe_id id;

@@ -104,7 +104,8 @@ void ring_name_task(struct cowscope_task *t, u32 seen, struct task_struct *task)
 		return;
 	smp_wmb();	/* a reader that sees the name in part sees BUSY */
 	t->tgid = task->tgid;
-	memcpy(t->comm, task->comm, sizeof(t->comm));
+	/* Readers of t->comm look at t->pid again; a rename at this moment may tear it. */
+	data_race(memcpy(t->comm, task->comm, sizeof(t->comm)));
 	smp_store_release(&t->pid, task->pid);	/* pairs with ring_task_name() */
 }
 
@@ -114,7 +115,7 @@ bool ring_task_name(u32 pid, char comm[16])
 
 	if (smp_load_acquire(&t->pid) != pid)	/* pairs with ring_name_task() */
 		return false;
-	memcpy(comm, t->comm, 16);
+	data_race(memcpy(comm, t->comm, 16));	/* dropped if it was being written */
 	comm[15] = 0;
 	smp_rmb();	/* pairs with ring_name_task() */
 	return READ_ONCE(t->pid) == pid;
@@ -271,7 +272,8 @@ static bool peek(struct ring_reader *reader, struct ring *ring, struct ring_curs
 		}
 		if (c->next >= c->end)
 			return false;
-		c->record = ring->records[c->next & ring_mask];
+		/* Dropped if it was being written, as the head then tells. */
+		c->record = data_race(ring->records[c->next & ring_mask]);
 		smp_rmb();	/* pairs with ring_publish() */
 		head = READ_ONCE(ring->shared->head);
 		c->ready = c->next + ring_records > head;

@@ -49,7 +49,8 @@ static __always_inline void ring_see_task(struct task_struct *task, u32 pid)
 	struct cowscope_task *t = &ring_tasks[pid & (RING_TASKS - 1)];
 	u32 seen = READ_ONCE(t->pid);
 
-	if (unlikely(seen != pid || memcmp(t->comm, task->comm, sizeof(t->comm))))
+	/* A name that changes just now is seen at the next event. */
+	if (unlikely(seen != pid || data_race(memcmp(t->comm, task->comm, sizeof(t->comm)))))
 		ring_name_task(t, seen, task);
 }
 

@@ -47,14 +47,14 @@ bool rivals_settle(struct rival *r, bool decided)
 	struct rival *other;
 
 	if (READ_ONCE(closed))
-		return r->listed && r->beaten;
+		return r->listed && READ_ONCE(r->beaten);
 	raw_spin_lock(&b->lock);
 	if (r->listed)
 		hlist_del(&r->node);
 	if (decided && !r->beaten)
 		hlist_for_each_entry(other, &b->list, node)
 			if (other->mm == r->mm && other->addr == r->addr && other->pfn == r->pfn)
-				other->beaten = true;
+				WRITE_ONCE(other->beaten, true);
 	raw_spin_unlock(&b->lock);
 	return r->beaten;
 }

@@ -65,7 +65,7 @@ static struct probe_stats sum_probe(const struct probe *p)
 
 static u64 in_flight(const struct probe *p, const struct probe_stats *s)
 {
-	return s->entered - s->ended - s->filtered - s->declined - p->cut_off;
+	return s->entered - s->ended - s->filtered - s->declined - READ_ONCE(p->cut_off);
 }
 
 u64 stats_in_flight(const struct probe *p)
@@ -83,7 +83,7 @@ static void put_probe(struct out *out, const struct probe *p)
 	put(out, s.ended, "%s.ended", p->name);
 	put(out, s.filtered, "%s.filtered", p->name);
 	put(out, s.declined, "%s.declined", p->name);
-	put(out, p->cut_off, "%s.cut_off", p->name);
+	put(out, READ_ONCE(p->cut_off), "%s.cut_off", p->name);
 	put(out, in_flight(p, &s), "%s.in_flight", p->name);
 	put(out, s.skipped, "%s.skipped", p->name);
 	put(out, probe_missed(p), "%s.missed", p->name);
