@@ -28,8 +28,8 @@
 #define KEPT		4096
 #define CODE		(1UL << 22)	/* bytes of code that are told apart */
 
-/* Of <linux/kcov.h>, which a 32-bit libc does not have everywhere. */
-#define KCOV_INIT_TRACE	_IOR('c', 1, unsigned long)
+/* Of <linux/kcov.h>, as a 64-bit kernel has them for a 32-bit process, too. */
+#define KCOV_INIT_TRACE	_IOR('c', 1, uint64_t)
 #define KCOV_ENABLE	_IO('c', 100)
 #define KCOV_ENTRIES	(1UL << 16)
 
@@ -152,6 +152,8 @@ static void rage(unsigned int *killed, unsigned int *ended)
 		i = below(&random, WORKERS);
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], &status, 0);
+		if (WIFEXITED(status) && WEXITSTATUS(status))
+			tap_bail("a process gave up");
 		++*(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? killed : ended);
 		pid[i] = start();
 	}
