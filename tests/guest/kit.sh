@@ -59,10 +59,14 @@ value() { sed -n "s/^$2:* *\([0-9]*\).*/\1/p" "$1"; }
 vmalloc() { value /proc/meminfo VmallocUsed; }
 slab() { value /proc/meminfo SUnreclaim; }
 
-settle() { # before that is looked at
+# Before that is looked at. Slabs that hold nothing go, and what KASAN keeps of them.
+settle() {
 	sync
 	echo 3 > /proc/sys/vm/drop_caches
 	sleep 1
+	for file in /sys/kernel/slab/*/shrink; do
+		[ ! -e "$file" ] || echo 1 > "$file"
+	done
 }
 
 foll_pins() { # that the kernel counts, of all processes
