@@ -27,6 +27,7 @@ int holders_init(void)
 
 void holders_exit(void)
 {
+	rcu_barrier();	/* nodes may wait to be freed by a function of the module */
 	kvfree(holders_hash);
 }
 

@@ -144,10 +144,19 @@ static struct pin *new_pin(const struct cowscope_pin *arg)
 	return pin;
 }
 
+static void free_rcu(struct rcu_head *rcu)
+{
+	kvfree(container_of(rcu, struct pin, rcu));
+}
+
+/*
+ * Not by kvfree_rcu(): before 1ed7ce574c13 ("slub: fix unreclaimable slab stat for bulk
+ * free"), 5.14, SUnreclaim counts a large block that is freed so for ever.
+ */
 static void free_pin(struct pin *pin)
 {
 	kvfree(pin->pages);
-	kvfree_rcu(pin, rcu);
+	call_rcu(&pin->rcu, free_rcu);
 }
 
 static int get_pages(struct pin *pin)

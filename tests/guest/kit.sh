@@ -52,26 +52,22 @@ unload() { # the module, after its last word on what it has counted
 	check "rmmod" 0 rmmod cowscope
 }
 
-# value FILE NAME
-value() { sed -n "s/^$2:* *\([0-9]*\).*/\1/p" "$1"; }
+# value_in FILE NAME: as the kernel tells it
+value_in() { sed -n "s/^$2:* *\([0-9]*\).*/\1/p" "$1"; }
 
 # What the kernel keeps, in kB.
-vmalloc() { value /proc/meminfo VmallocUsed; }
-slab() { value /proc/meminfo SUnreclaim; }
+vmalloc() { value_in /proc/meminfo VmallocUsed; }
+slab() { value_in /proc/meminfo SUnreclaim; }
 
-# Before that is looked at. Slabs that hold nothing go, and what KASAN keeps of them.
-settle() {
+settle() { # before that is looked at
 	sync
 	echo 3 > /proc/sys/vm/drop_caches
 	sleep 1
-	for file in /sys/kernel/slab/*/shrink; do
-		[ ! -e "$file" ] || echo 1 > "$file"
-	done
 }
 
 foll_pins() { # that the kernel counts, of all processes
 	echo 1 > /proc/sys/vm/stat_refresh
-	echo $(($(value /proc/vmstat nr_foll_pin_acquired) - $(value /proc/vmstat nr_foll_pin_released)))
+	echo $(($(value_in /proc/vmstat nr_foll_pin_acquired) - $(value_in /proc/vmstat nr_foll_pin_released)))
 }
 
 include() { # FILE: the checks of a program, as if they were made here

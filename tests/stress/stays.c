@@ -82,14 +82,9 @@ static void references(char *mem)
 
 int main(void)
 {
-	int pipe = open(DEBUG "trace_pipe", O_RDONLY | O_CLOEXEC);
 	char *mem = map_anon(PAGES * PAGE);
 	pthread_t thread;
-
-	/* It goes on reading until this process ends. */
-	if (pipe < 0 || pthread_create(&thread, NULL, wait_for_records, &pipe))
-		tap_bail("trace_pipe: %s", strerror(errno));
-	stays("somebody reads trace_pipe");
+	int pipe;
 
 	memset(mem, 'A', PAGES * PAGE);
 	nftw(DEBUG, visit, 8, FTW_PHYS);
@@ -98,6 +93,11 @@ int main(void)
 	if (files < 8)
 		tap_bail("%u files in debugfs", files);
 	references(mem);
+	/* Last: it goes on reading until this process ends. */
+	pipe = open(DEBUG "trace_pipe", O_RDONLY | O_CLOEXEC);
+	if (pipe < 0 || pthread_create(&thread, NULL, wait_for_records, &pipe))
+		tap_bail("trace_pipe: %s", strerror(errno));
+	stays("somebody reads trace_pipe");
 	printf("%u\n", checks);
 	return 0;
 }
