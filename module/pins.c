@@ -150,7 +150,7 @@ static void free_rcu(struct rcu_head *rcu)
 }
 
 /*
- * Not by kvfree_rcu(): before 1ed7ce574c13 ("slub: fix unreclaimable slab stat for bulk
+ * Not by kvfree_rcu(): before f227f0faf63b ("slub: fix unreclaimable slab stat for bulk
  * free"), 5.14, SUnreclaim counts a large block that is freed so for ever.
  */
 static void free_pin(struct pin *pin)
