@@ -134,7 +134,8 @@ END {
 				    int(copy_pfn[group, i] / 2 ^ order) == int(pfn / 2 ^ order) &&
 				    overlap(from, to, copy_from[group, i], copy_to[group, i]))
 					why = "maybe_lost: another fault on the folio"
-			if (why == "" && meanwhile("lru", pid, from, to))
+			if (why == "" && ("," value("page_flags") ",") ~ /,lru,/ &&
+			    meanwhile("lru", pid, from, to))
 				why = "maybe_lost: an LRU cache is emptied"
 			if (why == "" && index(" " direct " ", " " pid " "))
 				why = "maybe_lost: O_DIRECT is under way"
