@@ -26,6 +26,7 @@
 #define WORKERS		3
 #define THREADS		3
 #define KEPT		4096
+#define CALLS_LIVED	1000		/* of all, until somebody is killed, on average */
 #define CODE		(1UL << 22)	/* bytes of code that are told apart */
 
 /* Of <linux/kcov.h>, as a 64-bit kernel has them for a 32-bit process, too. */
@@ -81,6 +82,11 @@ static bool is_new(const uint64_t *cover)
 	return new;
 }
 
+static uint64_t made(void)
+{
+	return __atomic_load_n(&shared->calls, __ATOMIC_RELAXED);
+}
+
 static void keep(const struct call *c)
 {
 	shared->call[__atomic_fetch_add(&shared->kept, 1, __ATOMIC_RELAXED) % KEPT] = *c;
@@ -92,7 +98,7 @@ static void *make_calls(void *arg)
 	uint64_t *cover = kcov_open();
 	struct call c;
 
-	while (__atomic_load_n(&shared->calls, __ATOMIC_RELAXED) < wanted) {
+	while (made() < wanted) {
 		uint32_t kept = __atomic_load_n(&shared->kept, __ATOMIC_RELAXED);
 
 		if (kept && below(&random, 2)) {
@@ -136,7 +142,8 @@ static pid_t start(void)
 }
 
 /*
- * Until all calls are made; somebody is killed all the time. Who lets the device write
+ * Until all calls are made; somebody is killed all the time, by calls: a process and
+ * the buffers of its coverage cost as much as thousands of them. Who lets the device write
  * to its own stack may end earlier.
  */
 static void rage(unsigned int *killed, unsigned int *ended)
@@ -147,8 +154,11 @@ static void rage(unsigned int *killed, unsigned int *ended)
 
 	for (i = 0; i < WORKERS; i++)
 		pid[i] = start();
-	while (__atomic_load_n(&shared->calls, __ATOMIC_RELAXED) < wanted) {
-		usleep(5000 + below(&random, 100000));
+	while (made() < wanted) {
+		uint64_t next = made() + below(&random, 2 * CALLS_LIVED);
+
+		while (made() < next && made() < wanted)
+			usleep(1000 + below(&random, 10000));
 		i = below(&random, WORKERS);
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], &status, 0);

@@ -145,11 +145,13 @@ static uint64_t any_length(uint64_t *random)
 	case 2:
 		return below(random, 3 * PAGE);
 	case 3:
-		return AREA;
-	case 4:
 		return 1ULL << below(random, 64);
-	case 5:
+	case 4:
 		return -(uint64_t)below(random, 3 * PAGE);
+	case 5:
+		if (!below(random, 8))
+			return AREA;
+		/* fall through */
 	default:
 		return (1 + below(random, 16)) * PAGE;
 	}
@@ -200,11 +202,9 @@ static uint64_t value(enum field field, const struct call *c, const struct groun
 	case POINTER:
 		return below(random, 4) ? (uintptr_t)g->scratch : any_address(g, random);
 	case COUNT:
-		return below(random, 8) ? below(random, 64) : any_length(random);
-	/* Arming takes long; the rest is quick. */
+		return below(random, 32) ? below(random, 64) : any_length(random);
 	case OP:
-		return below(random, 64) ? COWSCOPE_CONTROL_FOLLOW + below(random, 2) :
-					    below(random, COWSCOPE_CONTROL_RULE + 2);
+		return below(random, COWSCOPE_CONTROL_RULE + 2);
 	case BITS:
 		return below(random, 2) ? 0 : any(random) & 0x1fff;
 	case TEXT:
@@ -219,6 +219,19 @@ static void put(struct call *c, const struct place *p, uint64_t v)
 	memcpy(c->byte + p->at, &v, p->width);
 }
 
+/* What takes long is seldom done, and something quick instead. */
+static void spare(struct call *c, uint64_t *random)
+{
+	static const uint8_t one_of[WHATS] = {
+		[MAP] = 8, [READ_DEBUG] = 8, [FORK] = 64, [EXEC] = 64, [CLEAR_REFS] = 64,
+	};
+
+	if (one_of[c->what] && below(random, one_of[c->what]))
+		c->what = STORE;
+	if (c->what == IOCTL && c->cmd == COWSCOPE_CONTROL && below(random, 64))
+		c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
+}
+
 void call_make(struct call *c, const struct ground *g, uint64_t *random)
 {
 	unsigned int i, left;
@@ -228,9 +241,6 @@ void call_make(struct call *c, const struct ground *g, uint64_t *random)
 	c->where = below(random, 24);
 	c->area = below(random, AREAS);
 	c->what = below(random, 8) ? IOCTL : OPEN + below(random, WHATS - OPEN);
-	/* These take long. */
-	if ((c->what == FORK || c->what == EXEC || c->what == CLEAR_REFS) && below(random, 64))
-		c->what = STORE;
 	left = below(random, 64);
 	for (i = 0; left >= ioctls[i].weight; i++)
 		left -= ioctls[i].weight;
@@ -242,6 +252,7 @@ void call_make(struct call *c, const struct ground *g, uint64_t *random)
 		c->pair[1] = any_length(random);
 		c->pair[2] = below(random, 4) ? 0 : any_length(random);
 	}
+	spare(c, random);
 }
 
 void call_vary(struct call *c, const struct ground *g, uint64_t *random)
@@ -273,8 +284,7 @@ void call_vary(struct call *c, const struct ground *g, uint64_t *random)
 			}
 		}
 	}
-	if (c->cmd == COWSCOPE_CONTROL && below(random, 64))
-		c->word[1] = COWSCOPE_CONTROL_FOLLOW_ALL;
+	spare(c, random);
 }
 
 /* Where the argument of an ioctl lies. */
