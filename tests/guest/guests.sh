@@ -9,6 +9,22 @@
 make_scratch
 passed=0 failed=0 skipped=0 number=1
 
+# complaining KERNEL SECONDS SCRIPT: what tests/vm/boot wants for SCRIPT, as `script`
+# and `options`. A kernel that complains takes several times as long, and has more to
+# say, as parts of its own, when SCRIPT has ended.
+complaining() {
+	options=(--timeout "$2") script=$3
+	is_debug "$1" || return 0
+	# They keep shadows and records of memory.
+	options=(--timeout $(($2 * 10 / 3)) --mem 3G --add "$3")
+	script=$here/../guest/debug.sh
+	# A data race is only a warning, and may be the kernel's own.
+	[[ $1 == *-kcsan ]] || options+=(--append panic_on_warn=1)
+}
+
+# What such a kernel has to report besides.
+complaints_of() { ! is_debug "$1" || echo starved leaks; }
+
 # Its words go to scratch files.
 start_guest() {
 	boot_guest "$1" "$2" >"$scratch/$1.$2.out" 2>"$scratch/$1.$2.log"
