@@ -2,8 +2,11 @@
 /*
  * Whatever takes memory, or copies to or from the caller, is made to fail at its
  * first allocation or copy, then at its second, and so on until nothing fails: it
- * says so, and nothing is left. Needs CONFIG_FAULT_INJECTION. Loads the module by
- * itself; not without memory, of which the kernel warns (jump_label_add_module()).
+ * says so, and nothing is left. So is loading, from where the module's own code runs;
+ * before, the kernel's loader warns of what it lacks (jump_label_add_module()).
+ * Needs CONFIG_FAULT_INJECTION. Loads the module by itself.
+ *
+ *   starved [EVERY]	one of EVERY allocations of arming probes fails, as each takes long
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +20,9 @@
 #include "tap.h"
 
 #define MOST	20000	/* allocations and copies of one call */
-#define CONSOLE_LEVEL	8	/* a command of syslog(2) */
+#define FAR	(1 << 30)	/* more than there are */
+#define LOG_READ_CLEAR	4	/* commands of syslog(2) */
+#define LOG_CONSOLE	8
 #define PAGES	8
 #define SIZE	(PAGES * PAGE)
 
@@ -39,15 +44,17 @@ static void fail_at(int nth)
 			tap_bail("fail-nth: %s", strerror(errno));
 }
 
-/* Whether what was to fail has been met; reading may be what fails. */
-static bool has_failed(void)
+/* How far what was to fail is; reading may be what fails. */
+static int left(void)
 {
 	char text[16] = "";
-	bool met = pread(nth_file, text, sizeof(text) - 1, 0) > 0 && atoi(text) == 0;
+	int got = pread(nth_file, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 1;
 
 	fail_at(0);
-	return met;
+	return got;
 }
+
+static bool has_failed(void) { return !left(); }
 
 static void inject_everywhere(void)
 {
@@ -214,7 +221,104 @@ static void starve(const char *what, int (*call)(void), void (*undo)(int got))
 	tap_ok(!bad, "%s: %d allocations and copies, of which %d are needed", what, nth - 2, refused);
 }
 
-int main(void)
+/* --- loading -------------------------------------------------------------- */
+
+static bool in_file(const char *path, const char *word)
+{
+	static char text[1 << 20];
+	FILE *file = fopen(path, "r");
+	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	if (file)
+		fclose(file);
+	text[n] = 0;
+	return strstr(text, word);
+}
+
+static bool is_gone(void)
+{
+	return access("/dev/cowscope", F_OK) && access("/sys/module/cowscope", F_OK) &&
+		access("/sys/kernel/debug/cowscope", F_OK) && access("/sys/kernel/debug/gup_test", F_OK) &&
+		access("/sys/kernel/tracing/events/cowscope", F_OK) &&
+		!in_file("/proc/modules", "cowscope") && !in_file("/proc/misc", "cowscope") &&
+		!in_file("/sys/kernel/debug/kprobes/list", "  ") &&
+		!in_file("/sys/kernel/tracing/enabled_functions", "(");
+}
+
+/* What the kernel has said since it was asked last. */
+static const char *log_read(void)
+{
+	static char text[1 << 18];
+	int n = klogctl(LOG_READ_CLEAR, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	return text;
+}
+
+/* The module's last words, if that was not loaded: why; or nothing. */
+static void why_not(const char *log, char *why, size_t size)
+{
+	const char *at, *end;
+
+	*why = 0;
+	for (at = log; (at = strstr(at, "cowscope: ")); at = end) {
+		end = at + strcspn(at, "\n");
+		if (memmem(at, end - at, " (error ", 8))
+			snprintf(why, size, "%.*s", (int)(end - at), at);
+	}
+}
+
+/*
+ * The module makes no allocation of its own if it is told what it refuses at once:
+ * all of these are the loader's.
+ */
+static void starve_load(const char *what, const char *parameters, int every)
+{
+	char told[256], why[256], last[256] = "";
+	int first, nth, err, tries = 0, refused = 0, unsaid = 0;
+	bool bad = false, met = true;
+
+	snprintf(told, sizeof(told), "%s enable=3", parameters);
+	fail_at(FAR);
+	err = module_load(told);
+	first = FAR - left();
+	if (err != EINVAL)
+		tap_bail("with enable=3: %s", strerror(err));
+	log_read();
+	for (nth = first; met && !bad; nth += every) {
+		const char *log;
+
+		fail_at(nth);
+		err = module_load(parameters);
+		met = has_failed();
+		tries++;
+		if (!err)
+			CHECK(!module_unload());
+		log = log_read();
+		why_not(log, why, sizeof(why));
+		CHECK(!err || err == ENOMEM);
+		CHECK(met || !err);
+		CHECK(is_gone());
+		CHECK(!strstr(log, "BUG: "));
+		if (strstr(log, "WARNING: "))
+			tap_note("%.200s", strstr(log, "WARNING: "));
+		if (err && strcmp(why, last)) {
+			snprintf(last, sizeof(last), "%s", why);
+			tap_note("from %d: %s", nth - first, why);
+		}
+		refused += !!err;
+		unsaid += err && !*why;
+		if (bad)
+			tap_note("at %d: %s", nth - first, err ? strerror(err) : "done");
+	}
+	CHECK(refused);
+	tap_ok(!bad, "%s: %d times an allocation fails, one of %d each; %d times it is refused", what,
+	       tries - 1, every, refused);
+	/* The loader takes a few more or less from time to time. */
+	tap_ok(unsaid < 8, "%s: it says why, but for %d", what, unsaid);
+}
+
+int main(int argc, char **argv)
 {
 	static const struct {
 		const char *what;
@@ -249,7 +353,7 @@ int main(void)
 	}
 	inject_everywhere();
 	/* The kernel tells the console of each vmalloc() that failed, with a stack trace. */
-	klogctl(CONSOLE_LEVEL, NULL, 1);
+	klogctl(LOG_CONSOLE, NULL, 1);
 	mem = map_anon(SIZE);
 	memset(mem, 'A', SIZE);
 
@@ -263,6 +367,10 @@ int main(void)
 	rings_close(&rings);
 	close(fd);
 	tap_eq(module_unload(), 0, "the module can be unloaded");
-	klogctl(CONSOLE_LEVEL, NULL, 5);
+	/* The kernel warns of a probe that it cannot arm. */
+	write_file("/proc/sys/kernel/panic_on_warn", "0");
+	starve_load("load, off", "ring_records=64 enable=0", 1);
+	starve_load("load", "ring_records=64", argc > 1 ? atoi(argv[1]) : 7);
+	klogctl(LOG_CONSOLE, NULL, 5);
 	return tap_end();
 }
