@@ -223,26 +223,39 @@ static void starve(const char *what, int (*call)(void), void (*undo)(int got))
 
 /* --- loading -------------------------------------------------------------- */
 
-static bool in_file(const char *path, const char *word)
+/* What others may have there, too. */
+static size_t registered(char *text, size_t size)
 {
-	static char text[1 << 20];
-	FILE *file = fopen(path, "r");
-	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	static const char *const files[] = {
+		"/sys/kernel/debug/kprobes/list", "/sys/kernel/tracing/enabled_functions",
+		"/sys/kernel/tracing/available_events", "/proc/modules", "/proc/misc",
+	};
+	size_t i, length = 0;
 
-	if (file)
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		FILE *file = fopen(files[i], "r");
+
+		if (!file)
+			tap_bail("%s: %s", files[i], strerror(errno));
+		length += fread(text + length, 1, size - length, file);
 		fclose(file);
-	text[n] = 0;
-	return strstr(text, word);
+	}
+	return length;
 }
+
+static char before[1 << 19];
+static size_t before_length;
+static int before_gup_test;	/* the kernel may have that */
+
+static int gup_test(void) { return access("/sys/kernel/debug/gup_test", F_OK); }
 
 static bool is_gone(void)
 {
+	static char now[sizeof(before)];
+
 	return access("/dev/cowscope", F_OK) && access("/sys/module/cowscope", F_OK) &&
-		access("/sys/kernel/debug/cowscope", F_OK) && access("/sys/kernel/debug/gup_test", F_OK) &&
-		access("/sys/kernel/tracing/events/cowscope", F_OK) &&
-		!in_file("/proc/modules", "cowscope") && !in_file("/proc/misc", "cowscope") &&
-		!in_file("/sys/kernel/debug/kprobes/list", "  ") &&
-		!in_file("/sys/kernel/tracing/enabled_functions", "(");
+		access("/sys/kernel/debug/cowscope", F_OK) && gup_test() == before_gup_test &&
+		registered(now, sizeof(now)) == before_length && !memcmp(now, before, before_length);
 }
 
 /* What the kernel has said since it was asked last. */
@@ -367,6 +380,8 @@ int main(int argc, char **argv)
 	rings_close(&rings);
 	close(fd);
 	tap_eq(module_unload(), 0, "the module can be unloaded");
+	before_length = registered(before, sizeof(before));
+	before_gup_test = gup_test();
 	/* The kernel warns of a probe that it cannot arm. */
 	write_file("/proc/sys/kernel/panic_on_warn", "0");
 	starve_load("load, off", "ring_records=64 enable=0", 1);
