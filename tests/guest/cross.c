@@ -11,7 +11,7 @@
 #include "cross.h"
 #include "tap.h"
 
-#define MOST_PFN	(1UL << 19)
+#define MOST_PFN	(1UL << 20)	/* of at most 3 GiB of memory, below the PC's hole */
 #define BIAS		1024		/* GUP_PIN_COUNTING_BIAS */
 /* The kernel's include/linux/kernel-page-flags.h has them, but not for user space. */
 #define KPF_PRIVATE	35
@@ -72,6 +72,13 @@ static bool same(size_t i, long long ours, long long theirs, const char *what)
 	return false;
 }
 
+static uint64_t in_table(uint64_t pfn)
+{
+	if (pfn >= MOST_PFN)
+		tap_bail("pfn 0x%llx is too large", (unsigned long long)pfn);
+	return pfn;
+}
+
 /* Reads what they say of a page's neighbourhood, of which no folio is larger. */
 static void look_at(uint64_t pfn)
 {
@@ -81,9 +88,7 @@ static void look_at(uint64_t pfn)
 	size_t first = pfn & ~(NEAR - 1);
 	int i;
 
-	if (pfn >= MOST_PFN)
-		tap_bail("pfn 0x%llx is too large", (unsigned long long)pfn);
-	if (looked[pfn / NEAR] == look)
+	if (looked[in_table(pfn) / NEAR] == look)
 		return;
 	looked[pfn / NEAR] = look;
 	for (i = 0; i < 2; i++) {
@@ -423,7 +428,7 @@ static void note(const struct hold *h, int by)
 	size_t i;
 
 	for (i = 0; i < h->pages; i++)
-		table[h->pfn[i]] += by;
+		table[in_table(h->pfn[i])] += by;
 }
 
 int cross_hold(struct hold *h, int by, unsigned int how, const void *mem, size_t pages)

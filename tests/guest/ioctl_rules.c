@@ -365,6 +365,7 @@ static void hold_rules(void)
 	fill(COWSCOPE_HOLD);
 	tap_eq(dev(fd, COWSCOPE_HOLD, a), 0, "HOLD: one");
 	id = a->hold.id;
+	tap_eq(a->hold.pad, 0, "HOLD: its padding stays");
 	tap_eq(dev_write(fd, id, 0, "W", 1), -EPERM, "HOLD: WRITE");
 	tap_eq(dev_read(fd, id, PAGE, text, 1), -EINVAL, "HOLD: READ beyond");
 	tap_eq(dev_unpin(fd, id), 0, "HOLD: UNPIN");
@@ -380,6 +381,8 @@ static void hold_rules(void)
 		a->mirror.flags = n ? COWSCOPE_MIRROR_GET | COWSCOPE_MIRROR_WRITE : 0;
 		tap_eq(dev(fd, COWSCOPE_MIRROR, a), 0, "MIRROR: one");
 		id = a->mirror.id;
+		tap_eq(a->mirror.flags, n ? COWSCOPE_MIRROR_GET | COWSCOPE_MIRROR_WRITE : 0,
+		       "MIRROR: its flags stay");
 		tap_eq(dev_write(fd, id, 0, "W", 1), n ? 0 : -EPERM, "MIRROR: WRITE");
 		tap_eq(dev_read(fd, id, PAGE, text, 1), -EINVAL, "MIRROR: READ beyond");
 		tap_eq(dev_read(fd, id, 0, hole, 1), -EFAULT, "MIRROR: READ, data unmapped");
@@ -481,6 +484,23 @@ static void page_rules(void)
 	a->stats.buf = 0;
 	a->stats.len = 0;
 	tap_eq(dev(fd, COWSCOPE_STATS, a), 0, "STATS: no buffer");
+}
+
+static void mark_rules(void)
+{
+	struct cowscope_record r = { 0 };
+	const char wanted[sizeof(r.text)] = "a ~????.";
+	struct rings rings;
+
+	rings_open(fd, &rings);
+	rings_seek_end(&rings);
+	fill(COWSCOPE_MARK);
+	memcpy(a->mark.text, "a ~\n\033\177\377.\0not this", 18);
+	tap_eq(dev(fd, COWSCOPE_MARK, a), 0, "MARK: with what cannot be printed");
+	while (r.type != COWSCOPE_EVENT_MARK && rings_next(&rings, &r))
+		;
+	tap_ok(!memcmp(r.text, wanted, sizeof(wanted)), "MARK: that is '?', the rest zero");
+	rings_close(&rings);
 }
 
 static void control_rules(void)
@@ -633,6 +653,7 @@ int main(void)
 	hold_rules();
 	id_rules();
 	page_rules();
+	mark_rules();
 	control_rules();
 	told_rules();
 	filter_rules();
