@@ -64,10 +64,10 @@ begin_time() { end=$(($(date +%s) + ${1:-$share})); }
 goes_on() { [ "$(date +%s)" -lt $end ]; }
 
 # Two of them; on other processors, if there are as many.
-begin_load() {
-	./load > load1 &
+begin_load() { # [nice]
+	"$@" ./load > load1 &
 	load1=$!
-	./load > load2 &
+	"$@" ./load > load2 &
 	load2=$!
 }
 
