@@ -36,7 +36,7 @@ less() { # NUMBER LIMIT WHAT
 
 # What the log has to say beyond the module's own line when it is loaded.
 complaints() {
-	dmesg -c | awk -f theirs.awk | grep -vE 'cowscope: .*(rule|loading out-of-tree|module verification)|drop_caches|clocksource|tsc: ' |
+	dmesg -c | awk -f theirs.awk | grep -vE 'cowscope: .*(rule|loading out-of-tree|module verification)|drop_caches|hrtimer: interrupt took|used greatest stack depth|clocksource|tsc: ' |
 		sed 's/^/# /'
 }
 
