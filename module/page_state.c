@@ -53,14 +53,18 @@ static unsigned int special_kind(pte_t pte, unsigned long vm_flags, unsigned int
 
 /*
  * A THP that a PMD maps has the mark on its first page, one that PTEs map has it
- * on each. Where it is not known how the page is mapped, its mapcount tells.
+ * on each. Where it is not known how the page is mapped, its mapcount tells. Not by
+ * PageAnonExclusive(): it asserts that the page is anonymous, which it may be no more.
  */
-static unsigned int read_exclusive(struct folio *folio, struct page *page, unsigned int level)
+static enum cowscope_tri read_exclusive(struct folio *folio, struct page *page, unsigned int level)
 {
+	if (!COMPAT_PAGE_ANON_EXCLUSIVE)
+		return COWSCOPE_NA;
 	if (level == COWSCOPE_LEVEL_PMD || level == COWSCOPE_LEVEL_HUGETLB ||
 	    (level == COWSCOPE_LEVEL_NONE && atomic_read(&page->_mapcount) < 0))
 		page = &folio->page;
-	return compat_anon_exclusive(page);
+	return READ_ONCE(PAGE_WORD(page, flags)) & COMPAT_PAGE_ANON_EXCLUSIVE ?
+		COWSCOPE_YES : COWSCOPE_NO;
 }
 
 /* The folio's order, or -1 if it was freed or split meanwhile and is none. */
@@ -143,7 +147,7 @@ static __always_inline void read_page(struct cowscope_counts *c, struct page_sta
 				      struct page *page, unsigned int order,
 				      unsigned int level)
 {
-	unsigned int exclusive = COWSCOPE_NA;
+	enum cowscope_tri exclusive = COWSCOPE_NA;
 	u32 state = c->state & ~(3u << COWSCOPE_STATE_LEVEL_SHIFT);
 	unsigned int kind;
 

@@ -124,25 +124,16 @@ static inline int compat_folio_pincount(struct folio *folio)
 #define COMPAT_MAPPING_ANON	PAGE_MAPPING_ANON
 #endif
 
+/*
+ * PageAnonExclusive, of an anonymous page; 0 if there is no such flag.
+ * 78fbe906cc90 ("mm/page-flags: reuse PG_mappedtodisk as PG_anon_exclusive for
+ * PageAnon() pages"), 5.19
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
-/* See compat_anon_exclusive(). */
 #define COMPAT_PAGE_ANON_EXCLUSIVE	0
 #else
 #define COMPAT_PAGE_ANON_EXCLUSIVE	(1ul << PG_anon_exclusive)
 #endif
-
-/* PageAnonExclusive of an anonymous page, as enum cowscope_tri. */
-static inline int compat_anon_exclusive(struct page *page)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0)
-	/* 78fbe906cc90 ("mm/page-flags: reuse PG_mappedtodisk as
-	 * PG_anon_exclusive for PageAnon() pages"), 5.19
-	 */
-	return COWSCOPE_NA;
-#else
-	return PageAnonExclusive(page) ? COWSCOPE_YES : COWSCOPE_NO;
-#endif
-}
 
 /* Does the kernel say that several mms map this large folio? */
 static inline bool compat_folio_mm_shared(struct folio *folio)
