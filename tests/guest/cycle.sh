@@ -136,7 +136,11 @@ if [ "$cycles" -gt 4 ]; then
 	echo "# vmalloc $vmalloc kB and $grown more, slabs $slab kB and $(($(slab) - slab)) more"
 	# A page or two a cycle is a leak; a ring or a table of it is far more.
 	less $grown $(((cycles - 4) * 8 + 128)) "vmalloc has not grown"
-	less $(($(slab) - slab)) $(((cycles - 4) * 8 + 512)) "the slabs have not grown"
+	if [ -e /sys/kernel/debug/kmemleak ]; then
+		echo "ok $((checks += 1)) the slabs have not grown # SKIP records of blocks that were freed are in them; kmemleak looks"
+	else
+		less $(($(slab) - slab)) $(((cycles - 4) * 8 + 512)) "the slabs have not grown"
+	fi
 fi
 echo "1..$checks"
 echo "# end cycle $((failed != 0))"
