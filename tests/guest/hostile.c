@@ -156,10 +156,15 @@ static void rage(unsigned int *killed, unsigned int *ended)
 		pid[i] = start();
 	while (made() < wanted) {
 		uint64_t next = made() + below(&random, 2 * CALLS_LIVED);
+		siginfo_t who = { 0 };
 
-		while (made() < next && made() < wanted)
+		do {
 			usleep(1000 + below(&random, 10000));
+			waitid(P_ALL, 0, &who, WEXITED | WNOHANG | WNOWAIT);
+		} while (!who.si_pid && made() < next && made() < wanted);
 		i = below(&random, WORKERS);
+		while (who.si_pid && pid[i] != who.si_pid)
+			i = (i + 1) % WORKERS;
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], &status, 0);
 		if (WIFEXITED(status) && WEXITSTATUS(status))
