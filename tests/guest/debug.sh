@@ -5,6 +5,7 @@
 # memory, and then what such a kernel only says when it is asked.
 
 kmemleak=/sys/kernel/debug/kmemleak
+kcsan=/sys/kernel/debug/kcsan
 # shellcheck source=tests/guest/kit.sh
 . ./kit.sh
 
@@ -23,10 +24,17 @@ say_leaks() {
 	grep debug_locks /proc/lockdep_stats >out
 	grep -q ' 1$' out
 	ok $? "lockdep has watched to the end"
+	if [ -e $kcsan ]; then
+		cp $kcsan out
+		grep -q '^setup_watchpoints: [1-9]' out
+		ok $? "KCSAN has watched"
+	fi
 	echo "1..$n"
 	return $failed
 }
 
+# Without CONFIG_KCSAN_EARLY_ENABLE it waits for that.
+[ ! -e $kcsan ] || echo on >$kcsan
 scan
 cat $kmemleak
 echo clear >$kmemleak
