@@ -26,7 +26,8 @@
 #define WORKERS		3
 #define THREADS		3
 #define KEPT		4096
-#define CALLS_LIVED	1000		/* of all, until somebody is killed, on average */
+#define CALLS_LIVED	1000		/* of all, at least, until somebody is killed, on average */
+#define KILLS		200		/* about so many, then, if there are more calls */
 #define CODE		(1UL << 22)	/* bytes of code that are told apart */
 
 /* Of <linux/kcov.h>, as a 64-bit kernel has them for a 32-bit process, too. */
@@ -148,6 +149,7 @@ static pid_t start(void)
  */
 static void rage(unsigned int *killed, unsigned int *ended)
 {
+	uint64_t lived = wanted / KILLS > CALLS_LIVED ? wanted / KILLS : CALLS_LIVED;
 	uint64_t random = seed;
 	pid_t pid[WORKERS];
 	int status, i;
@@ -155,7 +157,7 @@ static void rage(unsigned int *killed, unsigned int *ended)
 	for (i = 0; i < WORKERS; i++)
 		pid[i] = start();
 	while (made() < wanted) {
-		uint64_t next = made() + below(&random, 2 * CALLS_LIVED);
+		uint64_t next = made() + below(&random, 2 * lived);
 		siginfo_t who = { 0 };
 
 		do {

@@ -219,17 +219,41 @@ static void put(struct call *c, const struct place *p, uint64_t v)
 	memcpy(c->byte + p->at, &v, p->width);
 }
 
-/* What takes long is seldom done, and something quick instead. */
+/*
+ * What takes long is seldom done, and something quick instead, so that there are more calls:
+ * a hundred thousand instructions each, on kernels that complain.
+ */
 static void spare(struct call *c, uint64_t *random)
 {
 	static const uint8_t one_of[WHATS] = {
-		[MAP] = 8, [READ_DEBUG] = 8, [FORK] = 64, [EXEC] = 64, [CLEAR_REFS] = 64,
+		[OPEN] = 4, [MAP] = 8, [READ_DEBUG] = 64, [UNMAP] = 4, [MOVE] = 4,
+		[FORK] = 64, [EXEC] = 64, [CLEAR_REFS] = 64,
 	};
 
 	if (one_of[c->what] && below(random, one_of[c->what]))
 		c->what = STORE;
-	if (c->what == IOCTL && c->cmd == COWSCOPE_CONTROL && below(random, 64))
-		c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
+	if (c->what != IOCTL)
+		return;
+	switch (c->cmd) {
+	case COWSCOPE_CONTROL:
+		if (below(random, 64))
+			c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
+		break;
+	case COWSCOPE_STATS:
+		if (below(random, 16))
+			c->what = STORE;
+		break;
+	case COWSCOPE_PAGE_STATE:
+		if (below(random, 16))
+			c->pair[2] %= 16;
+		break;
+	case COWSCOPE_PIN:
+	case COWSCOPE_HOLD:
+	case COWSCOPE_MIRROR:
+		/* Memory is taken for each page, be they there or not. */
+		if (c->pair[2] > 4 * PAGE && below(random, 32))
+			c->pair[2] = (1 + below(random, 4)) * PAGE;
+	}
 }
 
 void call_make(struct call *c, const struct ground *g, uint64_t *random)
