@@ -82,7 +82,7 @@ check: ## everything: unit tests, then guest tests and real programs on every ke
 	./check
 
 check-debug: ## guest tests on kernels that complain more: KASAN, lockdep, kmemleak, KCSAN
-	tests/guest/run --only main --only cycle debug
+	tests/guest/run debug
 
 demo: ## what a lost pin looks like, on three kernels
 	./demo

@@ -100,7 +100,7 @@ tested uffd ./uffd
 unloaded
 
 # These load it themselves.
-for script in told command missing scenarios sweep allowed; do
+for script in told command missing scenarios sweep starved allowed; do
 	[ ! -e "./$script" ] || tested $script "./$script"
 done
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs in a guest whose kernel is built to complain: $SCRIPT, what happens without
-# memory, and then what such a kernel only says when it is asked.
+# Runs in a guest whose kernel is built to complain: $SCRIPT, and then what such a
+# kernel only says when it is asked.
 
 kmemleak=/sys/kernel/debug/kmemleak
 kcsan=/sys/kernel/debug/kcsan
@@ -39,5 +39,4 @@ scan
 cat $kmemleak
 echo clear >$kmemleak
 "./$SCRIPT"
-part starved ./starved
 part leaks say_leaks

@@ -23,7 +23,7 @@ complaining() {
 }
 
 # What such a kernel has to report besides.
-complaints_of() { ! is_debug "$1" || echo starved leaks; }
+complaints_of() { ! is_debug "$1" || echo leaks; }
 
 # Its words go to scratch files.
 start_guest() {

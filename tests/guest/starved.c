@@ -6,7 +6,8 @@
  * before, the kernel's loader warns of what it lacks (jump_label_add_module()).
  * Needs CONFIG_FAULT_INJECTION. Loads the module by itself.
  *
- *   starved [EVERY]	one of EVERY allocations of arming probes fails, as each takes long
+ *   starved [EVERY]	one of EVERY allocations of arming probes fails, as each takes long;
+ *			default 7, or 70 where KCSAN makes it an hour
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -357,6 +358,7 @@ int main(int argc, char **argv)
 		{ "probes", read_probes, nothing },
 		{ "pins", read_pins, nothing },
 	};
+	int every = argc > 1 ? atoi(argv[1]) : access("/sys/kernel/debug/kcsan", F_OK) ? 7 : 70;
 	size_t i;
 
 	tap_begin();
@@ -386,7 +388,7 @@ int main(int argc, char **argv)
 	/* The kernel warns of a probe that it cannot arm. */
 	write_file("/proc/sys/kernel/panic_on_warn", "0");
 	starve_load("load, off", "ring_records=64 enable=0", 1);
-	starve_load("load", "ring_records=64", argc > 1 ? atoi(argv[1]) : 7);
+	starve_load("load", "ring_records=64", every);
 	klogctl(LOG_CONSOLE, NULL, 5);
 	return tap_end();
 }
