@@ -347,10 +347,13 @@ static void do_ioctl(const struct call *c, struct ground *g)
 	if (ioctl(g->file[c->file % FILES], c->cmd, at))
 		return;
 	__atomic_fetch_add(&g->done[_IOC_NR(c->cmd) % IOCTLS], 1, __ATOMIC_RELAXED);
+	if (_IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_PIN) && _IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_HOLD) &&
+	    _IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_MIRROR))
+		return;
 	memcpy(&id, local.byte + 24, 4);
-	if (_IOC_NR(c->cmd) == _IOC_NR(COWSCOPE_PIN) || _IOC_NR(c->cmd) == _IOC_NR(COWSCOPE_HOLD) ||
-	    _IOC_NR(c->cmd) == _IOC_NR(COWSCOPE_MIRROR))
-		__atomic_store_n(&g->ids[c->file % FILES][id % IDS], id, __ATOMIC_RELAXED);
+	/* Else there are a thousand in the end, and each mirror is told of each step. */
+	id = __atomic_exchange_n(&g->ids[c->file % FILES][id % IDS], id, __ATOMIC_RELAXED);
+	dev_unpin(g->file[c->file % FILES], id);
 }
 
 static void do_map(const struct call *c, struct ground *g)
