@@ -84,6 +84,9 @@ check: ## everything: unit tests, then guest tests and real programs on every ke
 check-debug: ## guest tests on kernels that complain more: KASAN, lockdep, kmemleak, KCSAN
 	tests/guest/run debug
 
+stress: ## load and hostile calls, on every kernel that Debian builds: doc/stress.md
+	tests/stress/run --table all
+
 demo: ## what a lost pin looks like, on three kernels
 	./demo
 
@@ -122,7 +125,7 @@ help: ## this list
 		/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 FORCE:
-.PHONY: all module cowscope static unit check check-debug demo matrix bench style install modules_install uninstall clean
+.PHONY: all module cowscope static unit check check-debug stress demo matrix bench style install modules_install uninstall clean
 .PHONY: help need-libs FORCE
 
 -include $(OBJS:.o=.d)
