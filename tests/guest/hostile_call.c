@@ -250,8 +250,8 @@ static void spare(struct call *c, uint64_t *random)
 	case COWSCOPE_PIN:
 	case COWSCOPE_HOLD:
 	case COWSCOPE_MIRROR:
-		/* Memory is taken for each page, be they there or not. */
-		if (c->pair[2] > 4 * PAGE && below(random, 32))
+		/* Memory is taken for each page, be they there or not: 56 MB at most. */
+		if (c->pair[2] > 4 * PAGE && below(random, c->pair[2] > AREA ? 4096 : 32))
 			c->pair[2] = (1 + below(random, 4)) * PAGE;
 	}
 }
