@@ -82,7 +82,7 @@ end_load() {
 # What the kernel's log has beyond what it says of any module and processor, and of
 # what stress-ng does.
 silent() {
-	dmesg -c | grep -vE 'stress-ng|comm: hostile, bytes: |used greatest stack depth|hrtimer: interrupt took|RT throttling|cowscope: .*(rule|cannot be probed|no recording|loading out-of-tree|module verification)|smpboot:|drop_caches|clocksource|tsc: |IRQ|numa_|microcode|x86: |kvm-clock|masked|CPU [0-9] is now offline|Booting Node' > out
+	dmesg -c | grep -vE 'stress-ng|comm: hostile, (bytes: |no enough memory)|used greatest stack depth|hrtimer: interrupt took|RT throttling|cowscope: .*(rule|cannot be probed|no recording|loading out-of-tree|module verification)|smpboot:|drop_caches|clocksource|tsc: |IRQ|numa_|microcode|x86: |kvm-clock|masked|CPU [0-9] is now offline|Booting Node' > out
 	[ ! -s out ]
 	ok $? "the kernel's log is silent"
 }
