@@ -350,7 +350,7 @@ static void do_ioctl(const struct call *c, struct ground *g)
 	if (_IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_PIN) && _IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_HOLD) &&
 	    _IOC_NR(c->cmd) != _IOC_NR(COWSCOPE_MIRROR))
 		return;
-	memcpy(&id, local.byte + 24, 4);
+	memcpy(&id, (char *)at + 24, 4);
 	/* Else there are a thousand in the end, and each mirror is told of each step. */
 	id = __atomic_exchange_n(&g->ids[c->file % FILES][id % IDS], id, __ATOMIC_RELAXED);
 	dev_unpin(g->file[c->file % FILES], id);
