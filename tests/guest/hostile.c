@@ -27,7 +27,7 @@
 #define THREADS		3
 #define KEPT		4096
 #define CALLS_LIVED	1000		/* of all, at least, until somebody is killed, on average */
-#define KILLS		200		/* about so many, then, if there are more calls */
+#define KILLS		50		/* about so many, then, if there are more calls */
 #define CODE		(1UL << 22)	/* bytes of code that are told apart */
 
 /* Of <linux/kcov.h>, as a 64-bit kernel has them for a 32-bit process, too. */
