@@ -238,9 +238,11 @@ static void spare(struct call *c, uint64_t *random)
 	case COWSCOPE_CONTROL:
 		if (below(random, 64))
 			c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
+		if (below(random, 4))
+			c->what = STORE;
 		break;
 	case COWSCOPE_STATS:
-		if (below(random, 16))
+		if (below(random, 2))
 			c->what = STORE;
 		break;
 	case COWSCOPE_PAGE_STATE:
