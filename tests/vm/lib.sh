@@ -209,17 +209,27 @@ sources() {
 
 private_apt() { APT_CONFIG=$cache/apt/apt.conf run "$@"; }
 
-update_index() {
-	local dir=$cache/apt suites
+# index_is_fresh MINUTES
+index_is_fresh() { [ -n "$(find "$candidates" -mmin "-$1" -newer "$kernel_list" 2>/dev/null)" ]; }
 
+# update_index MINUTES: no older than that. Others may read it meanwhile, so each file
+# is whole at each time: apt's lists are so anyway.
+update_index() {
+	local dir=$cache/apt suites file
+
+	# Who waited for the lock may find that it is done.
+	! index_is_fresh "$1" || return 0
 	need debian-archive-keyring
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" || die "cannot write to $dir"
 	site_of bookworm >/dev/null || { need_root "update apt's index"; run apt-get -qq update; }
 	mapfile -t suites < <(for name in $(all_names); do row_suites "$name"; done | awk '!seen[$0]++')
-	sources "${suites[@]}" >"$dir/sources.list" || exit 125
+	sources "${suites[@]}" >"$dir/sources.list.new" || exit 125
 	# How to download is this machine's business: proxies, dates, retries.
-	apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets' >"$dir/acquire.conf"
-	cat >"$dir/apt.conf" <<-EOF
+	{
+		echo 'Acquire::Retries "3";'
+		apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets'
+	} >"$dir/acquire.conf.new"
+	cat >"$dir/apt.conf.new" <<-EOF
 		Dir::Etc::main "/dev/null";
 		Dir::Etc::parts "/dev/null";
 		Dir::Etc::sourcelist "$dir/sources.list";
@@ -230,10 +240,12 @@ update_index() {
 		Dir::State::status "/dev/null";
 		Dir::Cache "$dir/cache";
 		Dir::Cache::srcpkgcache "";
-		Acquire::Retries "3";
 		APT::Sandbox::User "root";
 	EOF
-	cat "$dir/acquire.conf" >>"$dir/apt.conf"
+	cat "$dir/acquire.conf.new" >>"$dir/apt.conf.new"
+	for file in sources.list acquire.conf apt.conf; do
+		mv "$dir/$file.new" "$dir/$file" || die "cannot write to $dir"
+	done
 	private_apt apt-get -qq --error-on=any update >&2 || return 1
 	list_candidates >"$candidates.new" && mv "$candidates.new" "$candidates"
 }
@@ -291,9 +303,9 @@ list_candidates() {
 fresh_index() {
 	local failed=$cache/apt/failed
 
-	[ -z "$(find "$candidates" -mmin "-$1" -newer "$kernel_list" 2>/dev/null)" ] || return 0
+	! index_is_fresh "$1" || return 0
 	[ "$1" = 0 ] || [ ! -s "$candidates" ] || [ -z "$(find "$failed" -mmin -60 2>/dev/null)" ] || return 0
-	if with_lock index update_index; then
+	if with_lock index update_index "$1"; then
 		rm -f "$failed"
 	elif [ -s "$candidates" ]; then
 		touch "$failed"
