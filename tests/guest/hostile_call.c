@@ -234,24 +234,25 @@ static void spare(struct call *c, uint64_t *random)
 		c->what = STORE;
 	if (c->what != IOCTL)
 		return;
-	switch (c->cmd) {
-	case COWSCOPE_CONTROL:
+	/* Its size is told twice, and a call varied may tell another one. */
+	switch (_IOC_NR(c->cmd)) {
+	case _IOC_NR(COWSCOPE_CONTROL):
 		if (below(random, 64))
 			c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
 		if (below(random, 4))
 			c->what = STORE;
 		break;
-	case COWSCOPE_STATS:
+	case _IOC_NR(COWSCOPE_STATS):
 		if (below(random, 2))
 			c->what = STORE;
 		break;
-	case COWSCOPE_PAGE_STATE:
+	case _IOC_NR(COWSCOPE_PAGE_STATE):
 		if (below(random, 16))
 			c->pair[2] %= 16;
 		break;
-	case COWSCOPE_PIN:
-	case COWSCOPE_HOLD:
-	case COWSCOPE_MIRROR:
+	case _IOC_NR(COWSCOPE_PIN):
+	case _IOC_NR(COWSCOPE_HOLD):
+	case _IOC_NR(COWSCOPE_MIRROR):
 		/* Memory is taken for each page, be they there or not: 56 MB at most. */
 		if (c->pair[2] > 4 * PAGE && below(random, c->pair[2] > AREA ? 4096 : 32))
 			c->pair[2] = (1 + below(random, 4)) * PAGE;
