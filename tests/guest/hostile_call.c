@@ -33,7 +33,7 @@ enum what {
 };
 
 /* What a field of an argument is for. */
-enum field { END, SIZE, FLAGS, PAD, ADDR, LENGTH, ID, PID, OFFSET, POINTER, COUNT, OP, BITS, TEXT };
+enum field { END, SIZE, FLAGS, PAD, ADDR, LENGTH, BYTES, ID, PID, OFFSET, POINTER, COUNT, OP, BITS, TEXT };
 
 struct place {
 	uint8_t field, at, width;
@@ -54,9 +54,9 @@ static const struct {
 	{ COWSCOPE_MIRROR, 8, { { SIZE, 0, 4 }, { FLAGS, 4, 4 }, { ADDR, 8, 8 }, { LENGTH, 16, 8 },
 				{ ID, 24, 4 }, { PAD, 28, 4 } } },
 	{ COWSCOPE_UNPIN, 10, { { SIZE, 0, 4 }, { ID, 4, 4 } } },
-	{ COWSCOPE_READ, 6, { { SIZE, 0, 4 }, { ID, 4, 4 }, { OFFSET, 8, 8 }, { LENGTH, 16, 8 },
+	{ COWSCOPE_READ, 6, { { SIZE, 0, 4 }, { ID, 4, 4 }, { OFFSET, 8, 8 }, { BYTES, 16, 8 },
 			      { POINTER, 24, 8 } } },
-	{ COWSCOPE_WRITE, 6, { { SIZE, 0, 4 }, { ID, 4, 4 }, { OFFSET, 8, 8 }, { LENGTH, 16, 8 },
+	{ COWSCOPE_WRITE, 6, { { SIZE, 0, 4 }, { ID, 4, 4 }, { OFFSET, 8, 8 }, { BYTES, 16, 8 },
 			       { POINTER, 24, 8 } } },
 	{ COWSCOPE_PIN_STATE, 5, { { SIZE, 0, 4 }, { ID, 4, 4 }, { OFFSET, 8, 8 } } },
 	{ COWSCOPE_PAGE_STATE, 5, { { SIZE, 0, 4 }, { PID, 4, 4 }, { ADDR, 8, 8 }, { COUNT, 16, 8 },
@@ -193,6 +193,8 @@ static uint64_t value(enum field field, const struct call *c, const struct groun
 		return any_address(g, random);
 	case LENGTH:
 		return any_length(random);
+	case BYTES:
+		return below(random, 4) ? 1 + below(random, PAGE) : any_length(random);
 	case ID:
 		return g->ids[c->file % FILES][below(random, IDS)];
 	case PID:
@@ -239,7 +241,9 @@ static void spare(struct call *c, uint64_t *random)
 	case _IOC_NR(COWSCOPE_CONTROL):
 		if (below(random, 64))
 			c->word[1] = COWSCOPE_CONTROL_FOLLOW + below(random, 2);
-		if (below(random, 4))
+		if (c->word[1] == COWSCOPE_CONTROL_FOLLOW_ALL && below(random, 8))
+			c->word[2] = 0;
+		if (below(random, 2))
 			c->what = STORE;
 		break;
 	case _IOC_NR(COWSCOPE_STATS):
