@@ -24,6 +24,7 @@
 #define FAR	(1 << 30)	/* more than there are */
 #define LOG_READ_CLEAR	4	/* commands of syslog(2) */
 #define LOG_CONSOLE	8
+#define PANIC_ON_WARN	"/proc/sys/kernel/panic_on_warn"
 #define PAGES	8
 #define SIZE	(PAGES * PAGE)
 
@@ -359,6 +360,7 @@ int main(int argc, char **argv)
 		{ "pins", read_pins, nothing },
 	};
 	int every = argc > 1 ? atoi(argv[1]) : access("/sys/kernel/debug/kcsan", F_OK) ? 7 : 70;
+	char panic_on_warn[8];
 	size_t i;
 
 	tap_begin();
@@ -386,9 +388,11 @@ int main(int argc, char **argv)
 	before_length = registered(before, sizeof(before));
 	before_gup_test = gup_test();
 	/* The kernel warns of a probe that it cannot arm. */
-	write_file("/proc/sys/kernel/panic_on_warn", "0");
+	read_file(PANIC_ON_WARN, panic_on_warn, sizeof(panic_on_warn));
+	write_file(PANIC_ON_WARN, "0");
 	starve_load("load, off", "ring_records=64 enable=0", 1);
 	starve_load("load", "ring_records=64", every);
+	write_file(PANIC_ON_WARN, panic_on_warn);
 	klogctl(LOG_CONSOLE, NULL, 5);
 	return tap_end();
 }
